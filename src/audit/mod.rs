@@ -1,0 +1,1 @@
+//! Proof over a journal: what verifies, what was changed, and where.

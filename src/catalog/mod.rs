@@ -1,0 +1,20 @@
+//! Which actions exist, as data: their parameters, outputs, nature, undo, probe and effects on facts.
+//!
+//! The checks, the JSON Schema, the documentation and the dry run all read this one list. Nothing here can touch a
+//! system: the hands are in `connectors`.
+
+pub mod action;
+pub mod facts;
+pub mod parameter;
+pub mod registry;
+
+mod builtin;
+mod command;
+mod files;
+mod http;
+mod sqlite;
+
+pub use action::{ActionSpec, Nature, Repeat, TargetRule, UndoSpec};
+pub use facts::FactEffect;
+pub use parameter::{OutputSpec, ParamSpec, ParamType, Presence};
+pub use registry::{ConnectorSpec, action, actions, connector, connectors};

@@ -1,0 +1,7 @@
+//! (catalog of sqlite)
+
+use super::{ActionSpec, ConnectorSpec};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[];
+
+pub(super) const CONNECTORS: &[ConnectorSpec] = &[];

@@ -1,0 +1,11 @@
+//! The hands: one folder per system, each speaking to it through the contract.
+//!
+//! A connector gets resolved parameters, a cancel token and a recorder. It knows no run, no journal and no plan.
+
+pub mod contract;
+pub mod recorder;
+pub mod registry;
+
+pub use contract::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target};
+pub use recorder::{Note, Recorder};
+pub use registry::{LivePermit, Registry};

@@ -1,0 +1,63 @@
+//! Which action is served by which hand: one explicit list.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Act, Inspect};
+
+/// The right to change systems. Only the live engine makes one; a dry run has none, so it cannot reach [`Act`].
+#[derive(Debug)]
+pub struct LivePermit(());
+
+impl LivePermit {
+    /// Made once, by the live engine.
+    pub(crate) const fn for_live_engine() -> Self {
+        Self(())
+    }
+}
+
+/// The actions by name.
+#[derive(Clone, Default)]
+pub struct Registry {
+    actions: HashMap<&'static str, Arc<dyn Act>>,
+}
+
+impl Registry {
+    /// Every action of this build.
+    pub fn standard() -> Self {
+        Self::default()
+    }
+
+    /// Adds an action.
+    ///
+    /// # Panics
+    /// When the name is taken: two hands for one action is a bug of this build.
+    pub fn add(&mut self, action: impl Act + 'static) {
+        let name = action.name();
+        let taken = self.actions.insert(name, Arc::new(action)).is_some();
+        assert!(!taken, "invariant: the action {name} has one connector");
+    }
+
+    /// The looking half of an action.
+    pub fn looking(&self, name: &str) -> Option<Arc<dyn Inspect>> {
+        self.actions.get(name).map(|action| -> Arc<dyn Inspect> { action.clone() })
+    }
+
+    /// The whole action.
+    pub fn acting(&self, name: &str, _permit: &LivePermit) -> Option<Arc<dyn Act>> {
+        self.actions.get(name).cloned()
+    }
+
+    /// The names, sorted.
+    pub fn names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.actions.keys().copied().collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}

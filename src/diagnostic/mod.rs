@@ -1,0 +1,13 @@
+//! Messages to the author of a runbook, as data: a code, a place, what to write instead.
+//!
+//! Rooms make diagnostics; only the renderers in here know what one looks like on a screen.
+
+pub mod code;
+pub mod json;
+pub mod render;
+pub mod report;
+pub mod source;
+
+pub use code::Code;
+pub use report::{Diagnostic, Label, Report, Severity};
+pub use source::{Source, SourceSpan};

@@ -1,0 +1,1 @@
+//! Diagnostics as text for a terminal, with the place underlined.

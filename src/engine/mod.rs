@@ -1,0 +1,1 @@
+//! The only imperative room: drives a run with journal, connectors and clock.

@@ -1,0 +1,1 @@
+//! Bytes on disk: frame, chain, head, writer, reader, recovery, lock.

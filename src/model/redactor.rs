@@ -1,0 +1,121 @@
+//! Takes known secret values out of text before anybody stores, hashes or shows it.
+//!
+//! A value is looked for as it is, in base64, URL-encoded and JSON-escaped.
+
+/// A set of texts that must not leave the process.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    needles: Vec<String>,
+}
+
+/// What stands where a secret stood.
+pub const MASK: &str = "[redacted]";
+
+/// Values shorter than this are not looked for: masking every `a` would hide the record, not the secret.
+const SHORTEST: usize = 4;
+
+impl Redactor {
+    /// A redactor for these secret values.
+    pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
+        let mut redactor = Self::default();
+        for secret in secrets {
+            redactor.add(secret.as_ref());
+        }
+        redactor
+    }
+
+    /// Learns one more secret value.
+    pub fn add(&mut self, secret: &str) {
+        if secret.len() < SHORTEST {
+            return;
+        }
+        let json = serde_json::Value::from(secret).to_string();
+        let base = base64(secret.as_bytes());
+        let forms =
+            [secret.to_owned(), json[1..json.len() - 1].to_owned(), percent(secret), base.trim_end_matches('=').to_owned(), base];
+        for form in forms {
+            if !self.needles.contains(&form) {
+                self.needles.push(form);
+            }
+        }
+        self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+    }
+
+    /// `text` with every form of every known secret masked.
+    pub fn redact(&self, text: &str) -> String {
+        let mut clean = text.to_owned();
+        for needle in &self.needles {
+            if clean.contains(needle.as_str()) {
+                clean = clean.replace(needle.as_str(), MASK);
+            }
+        }
+        clean
+    }
+
+    /// `value` with every string in it, keys too, masked.
+    pub fn redact_value(&self, value: &serde_json::Value) -> serde_json::Value {
+        use serde_json::Value;
+        match value {
+            Value::String(text) => Value::String(self.redact(text)),
+            Value::Array(items) => Value::Array(items.iter().map(|item| self.redact_value(item)).collect()),
+            Value::Object(map) => {
+                Value::Object(map.iter().map(|(key, item)| (self.redact(key), self.redact_value(item))).collect())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Redactor({} forms)", self.needles.len())
+    }
+}
+
+fn percent(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(byte as char);
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for i in 0..4 {
+            if i <= chunk.len() {
+                out.push(ALPHABET[(word >> (18 - 6 * i) & 63) as usize] as char);
+            } else {
+                out.push('=');
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_masked() {
+        let redactor = Redactor::new(["p\"ss wörd"]);
+        for leak in ["p\"ss wörd", "p\\\"ss wörd", "p%22ss%20w%C3%B6rd", &base64("p\"ss wörd".as_bytes())] {
+            assert_eq!(redactor.redact(&format!("a {leak} b")), format!("a {MASK} b"), "{leak}");
+        }
+    }
+
+    #[test]
+    fn base64_pads() {
+        assert_eq!(base64(b"a"), "YQ==");
+        assert_eq!(base64(b"ab"), "YWI=");
+        assert_eq!(base64(b"abc"), "YWJj");
+    }
+}

@@ -1,0 +1,17 @@
+//! Runbook + parameters + catalog → `Plan`: frozen, hashed, stored with the run.
+//!
+//! A `Plan` exists only if every check passed; nobody checks it again. A run never re-reads the YAML.
+
+pub mod param;
+pub mod plan;
+pub mod resolve;
+pub mod step;
+pub mod template;
+
+pub use param::Param;
+pub use plan::{Plan, PlanContent, PlannedTarget, StoredPlanError, Window};
+pub use step::{
+    Approvers, Exclusion, InDoubt, OnDeadline, OnFailure, PlannedStep, PlannedUndo, Retry, Section, StepIndex, StepKind,
+    UndoScope, Wait,
+};
+pub use template::{Template, TemplateError};

@@ -1,0 +1,1 @@
+//! A simulated world: seeded faults, virtual time, crashes, humans.

@@ -1,0 +1,1 @@
+//! YAML text → `Runbook`, with the place of every value; the JSON Schema.

@@ -1,0 +1,1 @@
+//! Records → what people see. Pure; shared by terminal, reports and JSON.

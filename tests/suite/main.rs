@@ -1,0 +1,4 @@
+//! One integration-test binary: one module per thing that is shown to work.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod layout;
