@@ -110,7 +110,7 @@ fn every_arrow_is_in_the_layer_table() {
             }
         }
     }
-    assert!(arrows > 10, "the test read no imports");
+    assert!(arrows > 5, "the test read no imports");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -119,7 +119,7 @@ fn the_layer_table_has_no_circle() {
     let mut done = BTreeSet::new();
     for (room, allowed) in LAYERS {
         for import in *allowed {
-            let before = done.contains(import) || (*room == "demo" && *import != "cli");
+            let before = done.contains(import);
             assert!(before, "{room} imports {import}, which stands below it in the table");
         }
         done.insert(*room);
