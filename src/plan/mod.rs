@@ -9,7 +9,7 @@ pub mod step;
 pub mod template;
 
 pub use param::Param;
-pub use plan::{Plan, PlanContent, PlannedTarget, StoredPlanError, Window};
+pub use plan::{Movement, Plan, PlanContent, PlannedTarget, StoredPlanError, Window};
 pub use step::{
     Approvers, Exclusion, InDoubt, OnDeadline, OnFailure, PlannedStep, PlannedUndo, Retry, Section, StepIndex, StepKind,
     UndoScope, Wait,

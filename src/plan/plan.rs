@@ -31,6 +31,9 @@ pub struct PlanContent {
     pub roster: Option<Roster>,
     /// The targets by name.
     pub targets: BTreeMap<TargetName, PlannedTarget>,
+    /// From where to where the night moves; the interlocks speak about it.
+    #[serde(default)]
+    pub movement: Option<Movement>,
     /// Who may order a rollback by hand, when the runbook says so.
     pub rollback_role: Option<RoleName>,
     /// How many attempts run at the same time, at most.
@@ -49,6 +52,18 @@ pub struct Window {
     pub closes: Timestamp,
     /// The IANA time zone in which the author wrote it.
     pub time_zone: String,
+}
+
+/// The `move:` of a runbook: which side is left, which is entered, and what decides where users go.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Movement {
+    /// The side that is left.
+    pub from: TargetName,
+    /// The side that is entered.
+    pub to: TargetName,
+    /// What decides where users go: a target, or a target and a part of it (`lb/shop`).
+    pub entry: Option<String>,
 }
 
 /// A target with its connector and settings; secrets stay references.
