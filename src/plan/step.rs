@@ -80,6 +80,8 @@ pub struct PlannedStep {
     pub expect: Vec<(String, Value)>,
     /// Whether its action can change a target.
     pub mutating: bool,
+    /// Whether a second attempt is harmless: by the action's contract (`Repeat::Ensures`), or by the author's `idempotent:`.
+    pub ensures: bool,
     /// Whether its action can tell after a crash if it was applied.
     pub has_probe: bool,
     /// For an engine wait: what it waits for. Such a step has no attempts.
