@@ -76,6 +76,12 @@ pub fn is_name(text: &str) -> bool {
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
+/// Whether `text` can be the item in `step[item]`: 1 to 64 printable characters without brackets, braces, quotes or spaces.
+pub fn is_item(text: &str) -> bool {
+    let allowed = |c: char| !c.is_whitespace() && !c.is_control() && !"[]{}\"'`\\".contains(c);
+    !text.is_empty() && text.chars().count() <= 64 && text.chars().all(allowed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::is_name;

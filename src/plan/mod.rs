@@ -2,9 +2,11 @@
 //!
 //! A `Plan` exists only if every check passed; nobody checks it again. A run never re-reads the YAML.
 
+pub mod expression;
 pub mod param;
 pub mod plan;
 pub mod resolve;
+pub mod scanner;
 pub mod step;
 pub mod template;
 
