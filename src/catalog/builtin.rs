@@ -1,6 +1,6 @@
 //! Actions of the engine itself: approvals, holds, windows, manual work, waits, notices, and checks over two stores.
 
-use super::{ActionSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
+use super::{ActionSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec, http};
 
 const ON_DEADLINE: ParamType = ParamType::OneOf(&["hold", "reject", "rollback"]);
 
@@ -79,6 +79,48 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         facts: &[],
     },
     ActionSpec {
+        name: "wait.until",
+        summary: "Asks again and again, read-only, until the answer is as expected",
+        nature: Nature::ReadOnly,
+        target: TargetRule::None,
+        params: &[
+            ParamSpec::optional("http", ParamType::Object(http::LOOK), "a request and what its answer must be"),
+            ParamSpec::optional(
+                "command",
+                ParamType::Object(&[
+                    ParamSpec::required("argv", ParamType::List(&ParamType::Text), "a read-only program that exits 0"),
+                    ParamSpec::optional("stdout", ParamType::Condition, "a condition on what it prints"),
+                ]),
+                "a program and what it must answer",
+            ),
+            ParamSpec::optional(
+                "file",
+                ParamType::Object(&[
+                    ParamSpec::required("path", ParamType::Text, "the file, which must exist"),
+                    ParamSpec::optional("text", ParamType::Condition, "a condition on its text"),
+                    ParamSpec::default(
+                        "json",
+                        ParamType::Map(&ParamType::Condition),
+                        "{}",
+                        "conditions on its JSON, by dotted path",
+                    ),
+                ]),
+                "a file and what must stand in it",
+            ),
+            POLL[0],
+            POLL[1],
+        ],
+        outputs: &[
+            OutputSpec { name: "asked", doc: "how many times it asked" },
+            OutputSpec { name: "waited_ms", doc: "how long it waited, in milliseconds" },
+            OutputSpec { name: "answer", doc: "the last answer" },
+        ],
+        repeat: Repeat::Ensures,
+        has_probe: false,
+        undo: UndoSpec::NotNeeded,
+        facts: &[],
+    },
+    ActionSpec {
         name: "check.tables",
         summary: "Compares exact counts, bounds and sums of tables in two stores",
         nature: Nature::ReadOnly,
@@ -102,10 +144,11 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
                 "until",
                 ParamType::OneOf(&["once", "stable"]),
                 "\"once\"",
-                "`stable` asks again until both sides agree",
+                "`stable` asks again until both sides agree twice in a row with the same figures",
             ),
             ParamSpec::optional("within", ParamType::Duration, "how long `until: stable` may ask again"),
             ParamSpec::default("every", ParamType::Duration, "\"1s\"", "the pause between two askings"),
+            ParamSpec::default("max_concurrent", ParamType::Integer, "4", "how many tables are measured at the same time"),
         ],
         outputs: &[
             OutputSpec { name: "tables", doc: "how many tables were compared" },

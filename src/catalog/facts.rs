@@ -1,6 +1,7 @@
 //! What an action makes true or false about the world.
 
-/// An effect on a fact. Words in `{braces}` are filled from the step: `{target}`, or a key of `with`.
+/// An effect on a fact. Words in `{braces}` are filled from the step: `{target}`, or a key of `with`; an effect
+/// with a word that the step leaves out is not an effect of that step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FactEffect {
     /// Writes to the target are refused.

@@ -1,7 +1,7 @@
 //! The type of one parameter or output.
 
 /// One key of an action's `with`, or of a target's settings.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct ParamSpec {
     /// The key.
     pub name: &'static str,
@@ -46,6 +46,9 @@ pub enum Presence {
 pub enum ParamType {
     /// Any text.
     Text,
+    /// Text that a shell or a database reads as a program. A template in it is an error: values are data and never
+    /// program text.
+    Program,
     /// A whole number.
     Integer,
     /// `true` or `false`.
