@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::model::{Redactor, StepId};
+use crate::model::{Redactor, StepId, Value};
 
 /// Something an action did or said, for the journal.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,9 +55,9 @@ impl Recorder {
         Self { step, attempt, redactor, sink: Some(sink) }
     }
 
-    /// A recorder whose notes go nowhere, for a dry run.
-    pub fn silent(step: StepId) -> Self {
-        Self { step, attempt: 0, redactor: Arc::default(), sink: None }
+    /// A recorder whose notes go nowhere, for a dry run. It redacts all the same: what an inspection answers is shown.
+    pub const fn silent(step: StepId, redactor: Arc<Redactor>) -> Self {
+        Self { step, attempt: 0, redactor, sink: None }
     }
 
     /// Notes a statement that was sent.
@@ -77,6 +77,11 @@ impl Recorder {
     /// Notes how far the action is.
     pub fn progress(&self, text: &str) {
         self.note(NoteKind::Progress(self.redact(text)));
+    }
+
+    /// `value` without the known secrets. Everything that a verb answers goes through this or [`Recorder::redact`].
+    pub fn redact_value(&self, value: &Value) -> Value {
+        self.redactor.redact_value(value)
     }
 
     /// `text` without the known secrets.
