@@ -3,6 +3,8 @@
 //! A `Plan` exists only if every check passed; nobody checks it again. A run never re-reads the YAML.
 
 pub mod expression;
+pub mod facts;
+pub mod order;
 pub mod param;
 pub mod plan;
 pub mod resolve;
@@ -10,6 +12,8 @@ pub mod scanner;
 pub mod step;
 pub mod template;
 
+pub use facts::Fact;
+pub use order::Graph;
 pub use param::Param;
 pub use plan::{Movement, Plan, PlanContent, PlannedTarget, StoredPlanError, Window};
 pub use step::{
