@@ -4,10 +4,12 @@
 
 pub mod code;
 pub mod json;
+pub mod nearest;
 pub mod render;
 pub mod report;
 pub mod source;
 
 pub use code::Code;
+pub use nearest::nearest;
 pub use report::{Diagnostic, Label, Report, Severity};
 pub use source::{Source, SourceSpan};
