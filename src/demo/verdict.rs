@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::shop::{self, Folder, Ledger, ShopError, Side};
+use super::shop::{self, Folder, Ledger, Shape, ShopError, Side};
 
 /// What the ledger and the databases say.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,8 +25,8 @@ pub struct Verdict {
     pub left_behind: u64,
     /// Orders without a job, or with more than one, over both databases.
     pub wrong_jobs: u64,
-    /// Whether the other database refuses an order.
-    pub other_is_closed: bool,
+    /// What is true of the side that the shop does not use, and should not be.
+    pub other_side: Option<&'static str>,
     /// How many attempts to place an order were refused.
     pub refusals: u64,
     /// From the last acknowledgement before to the first one after, for each time in which writes were refused.
@@ -49,10 +49,10 @@ impl Verdict {
             acknowledged: acknowledged.len() as u64,
             found: (acknowledged.len() - lost.len()) as u64,
             lost,
-            duplicated: present.iter().filter(|(_, times)| *times > 1).map(|(order, _)| *order).collect(),
+            duplicated: present.iter().filter(|(_, times)| **times > 1).map(|(order, _)| *order).collect(),
             left_behind: count(folder, live.other(), "SELECT count(*) FROM jobs WHERE state = 'pending'")?,
             wrong_jobs: wrong_jobs(folder, live)?,
-            other_is_closed: refuses_orders(folder, live.other())?,
+            other_side: complaint(folder, live)?,
             refusals: ledger.refusals(),
             outages: ledger.outages(),
         })
@@ -60,7 +60,11 @@ impl Verdict {
 
     /// Whether the shop is whole: nothing lost, nothing twice, no work left behind, and only one side that takes orders.
     pub fn is_whole(&self) -> bool {
-        self.lost.is_empty() && self.duplicated.is_empty() && self.left_behind == 0 && self.wrong_jobs == 0 && self.other_is_closed
+        self.lost.is_empty()
+            && self.duplicated.is_empty()
+            && self.left_behind == 0
+            && self.wrong_jobs == 0
+            && self.other_side.is_none()
     }
 
     /// How long writes were refused in all.
@@ -77,9 +81,12 @@ impl fmt::Display for Verdict {
         writeln!(f, "lost                              {:>6}{}", self.lost.len(), some(&self.lost))?;
         writeln!(f, "duplicated                        {:>6}{}", self.duplicated.len(), some(&self.duplicated))?;
         writeln!(f, "jobs left behind                  {:>6}", self.left_behind + self.wrong_jobs)?;
-        let other = live.other();
-        let closed = if self.other_is_closed { "refuses orders" } else { "TAKES ORDERS TOO" };
-        writeln!(f, "the {other} database                  {closed}")?;
+        let state = match (live, self.other_side) {
+            (_, Some(complaint)) => complaint,
+            (Side::New, None) => "the old database refuses orders",
+            (Side::Old, None) => "both databases have the shape they began with",
+        };
+        writeln!(f, "{state}")?;
         match self.outages.len() {
             0 => write!(f, "writes were never refused"),
             times => {
@@ -134,15 +141,27 @@ fn wrong_jobs(folder: &Folder, live: Side) -> Result<u64, ShopError> {
     Ok(number(database.query_row(question, [], |row| row.get(0))?))
 }
 
+/// On the new side for good, the old one must refuse orders. Back on the old side, everything must look as it did at first.
+fn complaint(folder: &Folder, live: Side) -> Result<Option<&'static str>, ShopError> {
+    Ok(match live {
+        Side::New if !refuses_orders(folder, Side::Old)? => Some("THE OLD DATABASE TAKES ORDERS TOO"),
+        Side::Old if Shape::of(folder)? != Shape::at_first(folder)? => Some("SOMETHING WAS LEFT IN A DATABASE"),
+        Side::New | Side::Old => None,
+    })
+}
+
 /// Tries an order in a transaction that is never committed.
 fn refuses_orders(folder: &Folder, side: Side) -> Result<bool, ShopError> {
     let mut database = shop::open(folder, side)?;
     let trial = database.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let answer = trial.execute("INSERT INTO orders (attempt, number, customer, cents, placed_ms) VALUES ('trial', 0, 'nobody', 0, 0)", []);
+    let answer =
+        trial.execute("INSERT INTO orders (attempt, number, customer, cents, placed_ms) VALUES ('trial', 0, 'nobody', 0, 0)", []);
     trial.rollback()?;
     match answer {
         Ok(_) => Ok(false),
-        Err(error) if error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER) => Ok(true),
+        Err(error) if error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER) => {
+            Ok(true)
+        }
         Err(error) => Err(error.into()),
     }
 }

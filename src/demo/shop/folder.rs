@@ -45,6 +45,37 @@ impl fmt::Display for Side {
     }
 }
 
+/// A page of the shop's front.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Page {
+    /// Whether the shop is open, and into which database the last order went.
+    Health,
+    /// What a customer sees of the last order.
+    LastOrder,
+    /// The box for notices.
+    Notices,
+}
+
+impl Page {
+    /// The word in its address.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::LastOrder => "last-order",
+            Self::Notices => "notices",
+        }
+    }
+}
+
+/// What can be wrong with a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// It answers with an error.
+    Broken,
+    /// It does not answer until the trouble is over.
+    Stuck,
+}
+
 /// The folder of one shop.
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
@@ -83,14 +114,18 @@ impl Folder {
         self.0.join("front.url")
     }
 
-    /// While this file is there, the shop's front answers 503.
-    pub fn closed_sign(&self) -> PathBuf {
-        self.0.join("front-is-closed")
+    /// While this file is there, that page of the shop's front has that trouble.
+    pub fn sign(&self, page: Page, trouble: Trouble) -> PathBuf {
+        let trouble = match trouble {
+            Trouble::Broken => "broken",
+            Trouble::Stuck => "stuck",
+        };
+        self.0.join(format!("front-{}-is-{trouble}", page.word()))
     }
 
-    /// While this file is there, the front takes no notices.
-    pub fn chat_down_sign(&self) -> PathBuf {
-        self.0.join("chat-is-down")
+    /// What both databases looked like when the shop was made.
+    pub fn first_shape(&self) -> PathBuf {
+        self.0.join("shape.json")
     }
 
     /// The notices that the front took, one a line.

@@ -1,40 +1,38 @@
-//! The shop's front: a page that says into which database the last order went, and a box for notices.
+//! The shop's front: a page of health, a page of the last order as its customer sees it, and a box for notices.
 //!
 //! A cutover is proven by what the application reports, not by the value of the switch that it should read.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Folder, ShopError, Side};
+use super::{Folder, Page, ShopError, Side, Trouble};
 use crate::model::Value;
 
 /// What the front tells about the orders.
 #[derive(Debug, Default)]
-pub(super) struct Sales {
-    orders: AtomicU64,
-    last: AtomicU8,
-}
+pub(super) struct Sales(Mutex<Option<(u64, Side)>>);
 
 impl Sales {
-    pub(super) fn acknowledged(&self, side: Side) {
-        self.last.store(1 + side as u8, Ordering::Release);
-        self.orders.fetch_add(1, Ordering::AcqRel);
+    pub(super) fn acknowledged(&self, order: u64, side: Side) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((order, side));
     }
 
-    fn shown(&self) -> Value {
-        let last = match self.last.load(Ordering::Acquire) {
-            0 => None,
-            1 => Some(Side::Old.word()),
-            _ => Some(Side::New.word()),
-        };
-        json!({ "shop": "open", "writes_to": last, "orders": self.orders.load(Ordering::Acquire) })
+    fn last(&self) -> Option<(u64, Side)> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn health(&self) -> Value {
+        json!({ "shop": "open", "writes_to": self.last().map(|(_, side)| side.word()) })
+    }
+
+    fn last_order(&self) -> Value {
+        json!({ "order": self.last().map(|(order, _)| order), "stored_in": self.last().map(|(_, side)| side.word()) })
     }
 }
 
@@ -44,6 +42,8 @@ pub(super) struct Front;
 
 /// How long a visitor may take to say what they want.
 const VISIT: Duration = Duration::from_secs(5);
+/// How often a stuck page looks whether it still is.
+const GLANCE: Duration = Duration::from_millis(20);
 /// The longest notice that is taken.
 const LONGEST: usize = 64 * 1024;
 
@@ -107,20 +107,33 @@ impl Desk {
     }
 
     fn answer(&self, request: &str, body: &[u8]) -> std::io::Result<(&'static str, Value)> {
-        if request.starts_with("GET /health ") {
-            if self.folder.closed_sign().exists() {
-                return Ok(("503 Service Unavailable", json!({ "shop": "closed" })));
-            }
-            return Ok(("200 OK", self.sales.shown()));
+        let asked = |line: &str, page: Page| request.starts_with(&format!("{line}{} ", page.word()));
+        let page = if asked("GET /", Page::Health) {
+            Page::Health
+        } else if asked("GET /", Page::LastOrder) {
+            Page::LastOrder
+        } else if asked("POST /", Page::Notices) {
+            Page::Notices
+        } else {
+            return Ok(("404 Not Found", json!({ "error": "there is /health, /last-order and /notices" })));
+        };
+        while self.folder.sign(page, Trouble::Stuck).exists() {
+            thread::sleep(GLANCE);
         }
-        if request.starts_with("POST /notices ") {
-            if self.folder.chat_down_sign().exists() {
-                return Ok(("500 Internal Server Error", json!({ "error": "the notice box is broken" })));
-            }
-            self.keep(body)?;
-            return Ok(("200 OK", json!({ "taken": true })));
+        if self.folder.sign(page, Trouble::Broken).exists() {
+            return Ok(("503 Service Unavailable", json!({ "error": "this page is broken" })));
         }
-        Ok(("404 Not Found", json!({ "error": "there is /health and /notices" })))
+        Ok((
+            "200 OK",
+            match page {
+                Page::Health => self.sales.health(),
+                Page::LastOrder => self.sales.last_order(),
+                Page::Notices => {
+                    self.keep(body)?;
+                    json!({ "taken": true })
+                }
+            },
+        ))
     }
 
     fn keep(&self, body: &[u8]) -> std::io::Result<()> {

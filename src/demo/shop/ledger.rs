@@ -167,8 +167,12 @@ mod tests {
     fn lines_come_back_and_a_torn_one_does_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let shop = Folder::new(folder.path());
-        let refused =
-            Entry { at: Timestamp::from_millis(7), order: 2, side: None, outcome: Outcome::Refused { why: "no \"switch\"".to_owned() } };
+        let refused = Entry {
+            at: Timestamp::from_millis(7),
+            order: 2,
+            side: None,
+            outcome: Outcome::Refused { why: "no \"switch\"".to_owned() },
+        };
         let entries = vec![acknowledged(5, 1, 0), refused, acknowledged(9, 2, 4)];
         let mut pen = Pen::open(&shop.ledger()).expect("a ledger");
         entries.iter().for_each(|entry| pen.write(entry).expect("written"));
@@ -183,7 +187,8 @@ mod tests {
 
     #[test]
     fn an_outage_runs_from_acknowledgement_to_acknowledgement() {
-        let entries = vec![acknowledged(100, 1, 0), acknowledged(105, 2, 0), acknowledged(2_105, 3, 80), acknowledged(2_110, 4, 0)];
+        let entries =
+            vec![acknowledged(100, 1, 0), acknowledged(105, 2, 0), acknowledged(2_105, 3, 80), acknowledged(2_110, 4, 0)];
         let ledger = Ledger { entries };
         assert_eq!(ledger.outages(), [Duration::from_secs(2)]);
         assert_eq!(ledger.refusals(), 80);

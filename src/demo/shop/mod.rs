@@ -15,9 +15,9 @@ mod writer;
 use std::path::PathBuf;
 
 pub use control::Control;
-pub use folder::{Folder, Side};
+pub use folder::{Folder, Page, Side, Trouble};
 pub use ledger::{Entry, Ledger, Outcome};
-pub use schema::{FROZEN, create, open, open_to_read, shape};
+pub use schema::{Shape, create, open, open_to_read};
 
 /// What one process of the shop does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Folder, ShopError, Side};
+use crate::model::{Object, Value};
 
 const BOTH: &str = "
     CREATE TABLE orders (
@@ -29,6 +30,7 @@ const BOTH: &str = "
 ";
 
 const OLD: &str = "
+    PRAGMA application_id = 101;
     CREATE TABLE changes (
         id        INTEGER PRIMARY KEY AUTOINCREMENT,
         kind      TEXT NOT NULL,
@@ -53,17 +55,15 @@ const OLD: &str = "
 ";
 
 const NEW: &str = "
+    PRAGMA application_id = 909;
     CREATE TABLE copied (log TEXT PRIMARY KEY, position INTEGER NOT NULL);
     INSERT INTO copied VALUES ('changes', 0);
 ";
 
-/// What a refused write is answered with on the side that is closed from the start.
-pub const FROZEN: &str = "this side of the shop is not open yet";
-
 /// How long one statement waits for another program's transaction.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Makes an empty shop: both databases, the new one closed for everybody but the sync, and the switch on the old one.
+/// Makes an empty shop: both databases, and the switch on the old one.
 ///
 /// # Errors
 /// When the folder is not empty of a shop, or cannot be written.
@@ -73,8 +73,14 @@ pub fn create(folder: &Folder) -> Result<(), ShopError> {
         let database = open(folder, side)?;
         database.execute_batch(&format!("BEGIN IMMEDIATE; {BOTH} {own} COMMIT;"))?;
     }
-    let path = folder.switch();
-    fs::write(&path, "{\n  \"database\": \"old\"\n}\n").map_err(ShopError::file(&path))
+    let shape = Shape::of(folder)?;
+    for (path, text) in [
+        (folder.first_shape(), serde_json::to_string_pretty(&shape.0).unwrap_or_default()),
+        (folder.switch(), "{\n  \"database\": \"old\",\n  \"locked\": false\n}\n".to_owned()),
+    ] {
+        fs::write(&path, text).map_err(ShopError::file(&path))?;
+    }
+    Ok(())
 }
 
 /// A connection that may write, as durable as the shop promises its customers.
@@ -106,13 +112,34 @@ fn prepare(database: &Connection) -> Result<(), ShopError> {
     Ok(())
 }
 
-/// Every table, index and trigger with its text: what a side looks like to a program that may write to it.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn shape(folder: &Folder, side: Side) -> Result<Vec<String>, ShopError> {
-    let database = open_to_read(&folder.database(side))?;
-    let mut statement = database.prepare("SELECT type || ' ' || name || ': ' || coalesce(sql, '') FROM sqlite_master ORDER BY 1")?;
-    let rows = statement.query_map([], |row| row.get(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+/// Every table, index and trigger of both sides with its text: what the databases look like to a program that may write.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shape(Value);
+
+impl Shape {
+    /// The shape of now.
+    ///
+    /// # Errors
+    /// When a database cannot be read.
+    pub fn of(folder: &Folder) -> Result<Self, ShopError> {
+        let mut sides = Object::new();
+        for side in [Side::Old, Side::New] {
+            let database = open_to_read(&folder.database(side))?;
+            let mut statement =
+                database.prepare("SELECT type || ' ' || name || ': ' || coalesce(sql, '') FROM sqlite_master ORDER BY 1")?;
+            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+            sides.insert(side.word().to_owned(), rows.collect::<Result<Vec<_>, _>>()?.into());
+        }
+        Ok(Self(Value::Object(sides)))
+    }
+
+    /// The shape that the shop was made with.
+    ///
+    /// # Errors
+    /// When the file that keeps it cannot be read.
+    pub fn at_first(folder: &Folder) -> Result<Self, ShopError> {
+        let path = folder.first_shape();
+        let text = fs::read_to_string(&path).map_err(ShopError::file(&path))?;
+        serde_json::from_str(&text).map(Self).map_err(|error| ShopError::Content { path, problem: error.to_string() })
+    }
 }

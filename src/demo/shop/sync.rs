@@ -61,7 +61,9 @@ fn copy(old: &Connection, new: &mut Connection) -> rusqlite::Result<usize> {
     for Change { attempt, row, .. } in &changes {
         match row {
             Some((number, customer, cents, placed)) => copying
-                .prepare_cached("INSERT OR REPLACE INTO orders (attempt, number, customer, cents, placed_ms) VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO orders (attempt, number, customer, cents, placed_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
                 .execute(params![attempt, number, customer, cents, placed])?,
             None => copying.prepare_cached("DELETE FROM orders WHERE attempt = ?1")?.execute([attempt])?,
         };

@@ -67,7 +67,7 @@ impl Writer<'_> {
             let refusal = match self.attempt(order, refusals, look_first) {
                 Ok(side) => {
                     self.write(order, Some(side), Outcome::Acknowledged { refusals })?;
-                    self.sales.acknowledged(side);
+                    self.sales.acknowledged(order, side);
                     return Ok(true);
                 }
                 Err(refusal) => refusal,
