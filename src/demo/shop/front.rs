@@ -36,10 +36,6 @@ impl Sales {
     }
 }
 
-/// The open front. It closes with the process.
-#[derive(Debug)]
-pub(super) struct Front;
-
 /// How long a visitor may take to say what they want.
 const VISIT: Duration = Duration::from_secs(5);
 /// How often a stuck page looks whether it still is.
@@ -47,27 +43,25 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// The longest notice that is taken.
 const LONGEST: usize = 64 * 1024;
 
-impl Front {
-    /// Opens the front on a free port of this machine and leaves its address in the shop's folder.
-    pub(super) fn open(folder: &Folder, sales: Arc<Sales>) -> Result<Self, ShopError> {
-        let path = folder.front();
-        let listener = TcpListener::bind("127.0.0.1:0").map_err(ShopError::file(&path))?;
-        let address = listener.local_addr().map_err(ShopError::file(&path))?;
-        let fresh = path.with_extension("fresh");
-        std::fs::write(&fresh, format!("http://{address}\n")).map_err(ShopError::file(&fresh))?;
-        std::fs::rename(&fresh, &path).map_err(ShopError::file(&path))?;
-        let desk = Arc::new(Desk { folder: folder.clone(), sales, box_lock: Mutex::new(()) });
-        thread::spawn(move || {
-            for visitor in listener.incoming().flatten() {
-                let desk = Arc::clone(&desk);
-                thread::spawn(move || {
-                    // A visitor who hangs up in the middle is no concern of the shop.
-                    let _ = desk.serve(visitor);
-                });
-            }
-        });
-        Ok(Self)
-    }
+/// Opens the front on a free port of this machine and leaves its address in the shop's folder. It closes with the process.
+pub(super) fn open(folder: &Folder, sales: Arc<Sales>) -> Result<(), ShopError> {
+    let path = folder.front();
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(ShopError::file(&path))?;
+    let address = listener.local_addr().map_err(ShopError::file(&path))?;
+    let fresh = path.with_extension("fresh");
+    std::fs::write(&fresh, format!("http://{address}\n")).map_err(ShopError::file(&fresh))?;
+    std::fs::rename(&fresh, &path).map_err(ShopError::file(&path))?;
+    let desk = Arc::new(Desk { folder: folder.clone(), sales, box_lock: Mutex::new(()) });
+    thread::spawn(move || {
+        for visitor in listener.incoming().flatten() {
+            let desk = Arc::clone(&desk);
+            thread::spawn(move || {
+                // A visitor who hangs up in the middle is no concern of the shop.
+                let _ = desk.serve(visitor);
+            });
+        }
+    });
+    Ok(())
 }
 
 struct Desk {

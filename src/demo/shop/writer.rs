@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 
-use super::front::{Front, Sales};
+use super::front::{self, Sales};
 use super::ledger::{Entry, Pen};
 use super::{Control, Folder, Ledger, Outcome, ShopError, Side, schema};
 use crate::model::Timestamp;
@@ -24,7 +24,7 @@ const REMIND: Duration = Duration::from_secs(1);
 
 pub(super) fn run(folder: &Folder, control: &Control) -> Result<(), ShopError> {
     let sales = Arc::new(Sales::default());
-    let front = Front::open(folder, Arc::clone(&sales))?;
+    front::open(folder, Arc::clone(&sales))?;
     let last = Ledger::read(folder)?.acknowledged().map(|entry| entry.order).max().unwrap_or(0);
     let mut writer = Writer { folder, pen: Pen::open(&folder.ledger())?, connections: HashMap::new(), sales };
     let mut order = last + 1;
@@ -37,7 +37,6 @@ pub(super) fn run(folder: &Folder, control: &Control) -> Result<(), ShopError> {
         due = (due + PACE).max(Instant::now());
         control.pause_until(due);
     }
-    drop(front);
     Ok(())
 }
 
