@@ -91,7 +91,8 @@ pub enum Event {
         /// Why.
         reason: SkipReason,
     },
-    /// The list of a `foreach` became known: one instance per item, `step[item]`.
+    /// The list of a `foreach` became known: one instance per item, `step[item]`. For an undo step: it took up its work, and
+    /// the items are the steps that it has to undo.
     StepSpread {
         /// The step.
         step: StepId,
@@ -266,7 +267,8 @@ pub enum Event {
         step: StepId,
         /// The attempt.
         attempt: u32,
-        /// What it is now taken to be; never `Unknown`.
+        /// What it is now taken to be. By policy, `Partial` means that running it again is harmless, and `Unknown` that nobody
+        /// will ask (a step of `finally`).
         finding: Finding,
         /// Who or what decided.
         by: Resolver,

@@ -3,8 +3,29 @@
 //! Sans-IO: no clock, no disk, no async, no randomness. The live engine, crash recovery, the rehearsal and the seeded
 //! simulation are this same code with different hands.
 
+pub mod command;
+pub mod conductor;
+pub mod effect;
 pub mod event;
+pub mod fold;
 pub mod record;
+pub mod state;
+pub mod status;
 
+mod advance;
+mod attempts;
+mod call;
+mod decide;
+mod phases;
+mod quorum;
+mod undo_pass;
+mod waits;
+
+pub use command::{Answer, Command};
+pub use conductor::{Conductor, Recording, Turn};
+pub use effect::{CallSpec, Effect, Failure, Input, Look, Preparation, Success};
 pub use event::{Event, Resolver, RollbackCause, SkipReason};
+pub use fold::FoldError;
 pub use record::Record;
+pub use state::{Detail, Instance, Phase, State, StepState};
+pub use status::{StepEvent, StepStatus, next_status};

@@ -1,0 +1,185 @@
+//! What a person can order, one file per verb. Each is exhaustive over every status and safe to repeat.
+
+mod abort;
+mod approve;
+mod pause;
+mod reject;
+mod report;
+mod resolve;
+mod retry;
+mod rollback;
+mod skip;
+
+use super::{Event, Instance, Phase, State, StepStatus};
+use crate::model::{Actor, Finding, Object, StepId, Timestamp};
+
+/// An order.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Approve a gate, or confirm a step.
+    Approve {
+        /// The step.
+        step: StepId,
+        /// What the person says.
+        note: String,
+    },
+    /// Take an approval back.
+    Withdraw {
+        /// The step.
+        step: StepId,
+    },
+    /// Say no at a gate, to a task or to a confirmation.
+    Reject {
+        /// The step.
+        step: StepId,
+        /// Why.
+        reason: String,
+    },
+    /// Report a manual task as done.
+    Report {
+        /// The step.
+        step: StepId,
+        /// The fields of its form.
+        answers: Object,
+    },
+    /// Start nothing new.
+    Pause {
+        /// Why.
+        reason: String,
+    },
+    /// End a pause.
+    Continue,
+    /// Try a step, or its undo, again.
+    Retry {
+        /// The step.
+        step: StepId,
+    },
+    /// Pass a step over.
+    Skip {
+        /// The step.
+        step: StepId,
+        /// Why.
+        reason: String,
+    },
+    /// Say what an attempt or an undo in doubt left.
+    Resolve {
+        /// The step.
+        step: StepId,
+        /// What it left.
+        finding: Finding,
+    },
+    /// Turn back.
+    Rollback {
+        /// Why.
+        reason: String,
+    },
+    /// Stop without rollback.
+    Abort {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What became of an order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// It is recorded and takes effect.
+    Accepted,
+    /// It was so already.
+    AlreadyDone,
+    /// It makes no sense now; the text says why, and what would.
+    NotApplicable(String),
+    /// This person may not order it; the text says why.
+    Forbidden(String),
+}
+
+pub(super) type Decision = (Vec<Event>, Answer);
+
+impl Command {
+    /// The word of the command line.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Approve { .. } => "approve",
+            Self::Withdraw { .. } => "withdraw",
+            Self::Reject { .. } => "reject",
+            Self::Report { .. } => "report",
+            Self::Pause { .. } => "pause",
+            Self::Continue => "continue",
+            Self::Retry { .. } => "retry",
+            Self::Skip { .. } => "skip",
+            Self::Resolve { .. } => "resolve",
+            Self::Rollback { .. } => "rollback",
+            Self::Abort { .. } => "abort",
+        }
+    }
+
+    /// What the order does to the run, and what its giver is told. A refusal for want of authority is a record too.
+    pub fn decide(&self, state: &State, by: &Actor, _now: Timestamp) -> (Vec<Event>, Answer) {
+        let (events, answer) = self.judge(state, by);
+        match answer {
+            Answer::Forbidden(reason) => {
+                let refused = Event::CommandRefused { command: self.word().to_owned(), by: by.clone(), reason: reason.clone() };
+                let events = if matches!(state.phase(), Phase::Ended(_)) { Vec::new() } else { vec![refused] };
+                (events, Answer::Forbidden(reason))
+            }
+            Answer::Accepted | Answer::AlreadyDone | Answer::NotApplicable(_) => (events, answer),
+        }
+    }
+
+    fn judge(&self, state: &State, by: &Actor) -> Decision {
+        if let Err(reason) = may_order(state, by) {
+            return forbidden(reason);
+        }
+        match self {
+            Self::Approve { step, note } => on_step(state, step, |i| approve::approve(state, i, by, note)),
+            Self::Withdraw { step } => on_step(state, step, |i| approve::withdraw(state, i, by)),
+            Self::Reject { step, reason } => on_step(state, step, |i| reject::decide(state, i, by, reason)),
+            Self::Report { step, answers } => on_step(state, step, |i| report::decide(state, i, by, answers)),
+            Self::Pause { reason } => pause::pause(state, by, reason),
+            Self::Continue => pause::resume(state, by),
+            Self::Retry { step } => on_step(state, step, |i| retry::decide(state, i, by)),
+            Self::Skip { step, reason } => on_step(state, step, |i| skip::decide(state, i, by, reason)),
+            Self::Resolve { step, finding } => on_step(state, step, |i| resolve::decide(state, i, by, finding)),
+            Self::Rollback { reason } => rollback::decide(state, by, reason),
+            Self::Abort { reason } => abort::decide(state, by, reason),
+        }
+    }
+}
+
+/// With a roster, only its persons give orders, and whoever started the run.
+fn may_order(state: &State, by: &Actor) -> Result<(), String> {
+    let is_starter = state.starter().is_some_and(|starter| starter.by == by.by);
+    if state.plan().content().roster.is_none() || by.person.is_some() || is_starter {
+        Ok(())
+    } else {
+        Err(format!("{by} is no person of this run's roster"))
+    }
+}
+
+fn on_step(state: &State, step: &StepId, decide: impl FnOnce(Instance) -> Decision) -> Decision {
+    match state.find(step) {
+        Some(i) => decide(i),
+        None => not_applicable(format!("the plan has no step `{step}`")),
+    }
+}
+
+fn accepted(events: Vec<Event>) -> Decision {
+    (events, Answer::Accepted)
+}
+
+fn already_done() -> Decision {
+    (Vec::new(), Answer::AlreadyDone)
+}
+
+fn not_applicable(why: impl Into<String>) -> Decision {
+    (Vec::new(), Answer::NotApplicable(why.into()))
+}
+
+fn forbidden(why: impl Into<String>) -> Decision {
+    (Vec::new(), Answer::Forbidden(why.into()))
+}
+
+/// The refusal for a step whose status the order does not fit.
+fn does_not_fit(state: &State, i: Instance, status: StepStatus, what: &str) -> Decision {
+    not_applicable(format!("step `{}` is {status}: {what}", state.id(i)))
+}

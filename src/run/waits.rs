@@ -1,0 +1,66 @@
+//! The fold of waits: approvals counted, deadlines passed, refusals.
+
+use super::state::{Instance, Phase, State};
+use super::{RollbackCause, StepEvent, quorum};
+use crate::model::{Actor, StepId, Timestamp};
+use crate::plan::{OnDeadline, Wait};
+
+type Folded = Result<(), String>;
+
+impl State {
+    pub(super) fn grant(&mut self, step: &StepId, by: &Actor, at: Timestamp) -> Folded {
+        let i = self.known(step)?;
+        let approvers = match &self.planned(i).wait {
+            Some(Wait::Approval { approvers, .. }) => approvers.clone(),
+            _ => return Err(format!("{step} asks for no approval")),
+        };
+        let has_roster = self.plan.content().roster.is_some();
+        let detail = self.steps[i.get()].detail_mut();
+        if !detail.grants.iter().any(|grant| grant.name() == by.name()) {
+            detail.grants.push(by.clone());
+        }
+        if quorum::is_reached(&approvers, &detail.grants, has_roster) {
+            let names: Vec<_> = detail.grants.iter().map(Actor::name).collect();
+            detail.outputs = serde_json::json!({ "approved_by": names });
+            self.advance(i, StepEvent::WaitFulfilled, at)
+        } else {
+            self.advance(i, StepEvent::VoteCounted, at)
+        }
+    }
+
+    pub(super) fn expire(&mut self, step: &StepId, at: Timestamp) -> Folded {
+        let i = self.known(step)?;
+        let on_deadline = match &self.planned(i).wait {
+            Some(Wait::Approval { on_deadline, .. } | Wait::Manual { on_deadline, .. }) => *on_deadline,
+            // The window closed before it could be used: as if a person had said no.
+            Some(Wait::Window | Wait::Hold { .. }) | None => OnDeadline::Reject,
+        };
+        self.set_timer(i, None);
+        let cannot_turn = self.is_past_no_return() || self.phase != Phase::Forward;
+        let detail = self.steps[i.get()].detail_mut();
+        match on_deadline {
+            OnDeadline::Hold => {
+                detail.overdue = true;
+                self.advance(i, StepEvent::DeadlineNoted, at)
+            }
+            OnDeadline::Reject => {
+                detail.error = Some("the deadline passed".to_owned());
+                self.refuse(i, RollbackCause::DeadlinePassed(step.clone()), at)
+            }
+            OnDeadline::Rollback if cannot_turn => {
+                detail.overdue = true;
+                self.advance(i, StepEvent::DeadlineNoted, at)
+            }
+            OnDeadline::Rollback => {
+                detail.error = Some("the deadline passed".to_owned());
+                self.advance(i, StepEvent::Refused, at)?;
+                self.turn_wanted.get_or_insert(RollbackCause::DeadlinePassed(step.clone()));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, i: Instance, cause: RollbackCause, at: Timestamp) -> Folded {
+        self.settle_failure(i, StepEvent::Refused, StepEvent::RefusedToHold, cause, at)
+    }
+}
