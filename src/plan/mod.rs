@@ -2,17 +2,31 @@
 //!
 //! A `Plan` exists only if every check passed; nobody checks it again. A run never re-reads the YAML.
 
+pub mod build;
 pub mod expression;
 pub mod facts;
+pub mod items;
 pub mod order;
 pub mod param;
+pub mod place;
 pub mod plan;
 pub mod resolve;
 pub mod scanner;
 pub mod step;
 pub mod template;
 
+mod assembly;
+mod doubt;
+mod links;
+mod people;
+mod scope;
+mod typing;
+mod waits;
+mod way_back;
+
+pub use build::{BuildInput, Built, Places, build};
 pub use facts::Fact;
+pub use items::item_id;
 pub use order::Graph;
 pub use param::Param;
 pub use plan::{Movement, Plan, PlanContent, PlannedTarget, StoredPlanError, Window};

@@ -51,6 +51,11 @@ impl Graph {
         &self.order
     }
 
+    /// Whether a node has a place in the order: it is in no cycle, and behind none.
+    pub fn is_placed(&self, node: usize) -> bool {
+        self.position[node].is_some()
+    }
+
     /// What a node needs directly.
     pub fn needs(&self, node: usize) -> &[usize] {
         &self.needs[node]

@@ -21,6 +21,9 @@ pub struct Template {
     text: String,
     /// The steps whose outputs it reads.
     steps: Vec<StepId>,
+    /// Whether text is wanted: a number then becomes the text of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    as_text: bool,
 }
 
 /// Why a template cannot be rendered.
@@ -52,7 +55,18 @@ impl Template {
                 steps.push(step);
             }
         }
-        Ok(Self { text: text.to_owned(), steps })
+        Ok(Self { text: text.to_owned(), steps, as_text: false })
+    }
+
+    /// The same template where text is wanted: a single name with a number, a boolean, a list or a map yields its text.
+    #[must_use]
+    pub fn into_text(self) -> Self {
+        Self { as_text: true, ..self }
+    }
+
+    /// Whether it is a single `{{ name }}`, which keeps the type of its value.
+    pub fn is_whole(&self) -> bool {
+        matches!(scan(&self.text).as_deref(), Ok([Piece::Value(_)]))
     }
 
     /// The text as written.
@@ -81,7 +95,11 @@ impl Template {
     fn rendered(&self, scope: &Value) -> Result<Value, String> {
         let pieces = scan(&self.text).map_err(|fault| fault.problem)?;
         if let [Piece::Value(expression)] = pieces.as_slice() {
-            return expression.evaluate(scope);
+            return Ok(match expression.evaluate(scope)? {
+                value if !self.as_text => value,
+                Value::String(text) => Value::String(text),
+                other => Value::String(other.to_string()),
+            });
         }
         let values = values_of(&pieces, scope)?;
         engine()
@@ -231,6 +249,8 @@ mod tests {
         assert_eq!(render("{{ steps.copy[orders].outputs.rows }}"), Ok(json!(7)));
         assert_eq!(render("n={{ params.n }}"), Ok(json!("n=3")));
         assert_eq!(render("{{ params.n }} "), Ok(json!("3 ")));
+        let text = Template::parse("{{ params.n }}").expect("a template").into_text();
+        assert_eq!(text.render(&scope()), Ok(json!("3")));
     }
 
     #[test]

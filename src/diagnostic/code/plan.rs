@@ -1,3 +1,59 @@
 //! PM03xx names, types and parameters; PM04xx graph and templates; PM05xx safety.
 
-super::codes! {}
+super::codes! {
+    301 UNKNOWN_ACTION "an action that does not exist";
+    302 UNKNOWN_CONNECTOR "a connector that does not exist";
+    303 UNKNOWN_TARGET "a target that the runbook does not have";
+    304 TARGET_MISSING "an action without the target that it acts on";
+    305 TARGET_NEEDLESS "a target for an action that has none";
+    306 TARGET_CONNECTOR "a target of another connector";
+    307 UNKNOWN_SETTING "a key that the action or connector does not have";
+    308 MISSING_SETTING "a key that the action or connector needs";
+    309 TYPE "a value of the wrong type";
+    310 SECRET_WANTED "a secret that is not given by its place";
+    311 SECRET_HERE "a secret where none can stand";
+    312 GIVEN_UNKNOWN "a parameter that the runbook does not have";
+    313 GIVEN_MISSING "a parameter that was not given";
+    314 GIVEN_REFUSED "a parameter that its own rules refuse";
+    315 UNKNOWN_STEP "a step that does not exist";
+    316 DUPLICATE_STEP "two steps with one id";
+    317 UNKNOWN_PERSON "a person whom the roster does not have";
+    318 UNKNOWN_ROLE "a role that nobody has";
+    319 QUORUM "more approvals than there are persons";
+    320 NO_ROSTER "decisions without a roster";
+    321 UNKNOWN_OUTPUT "an output that the action does not have";
+    322 ALTERNATIVES "none or several of the keys of which one is needed";
+    323 WITHIN_TIMEOUT "a timeout that ends before the step's own limit";
+    324 WINDOW_MISSING "a wait for a window that the runbook does not have";
+    401 TEMPLATE_SYNTAX "a template that cannot be read";
+    402 TEMPLATE_FORBIDDEN "a part of Handlebars that runbooks do not have";
+    403 TEMPLATE_TOO_LARGE "a template that is too long or too deep";
+    404 TEMPLATE_NAME "a template that names what does not exist";
+    405 TEMPLATE_TOO_EARLY "a template that reads what cannot be known yet";
+    406 TEMPLATE_VALUE "a template whose value cannot be used";
+    407 TEMPLATE_PLACE "a template where none can stand";
+    408 CYCLE "steps that wait for each other";
+    409 NEEDS_SELF "a step that needs itself";
+    410 NEEDS_SECTION "a need that crosses sections";
+    411 FOREACH_LIST "a foreach over something that is no list";
+    412 FOREACH_ITEM "an item that cannot stand in an id";
+    413 FOREACH_DUPLICATE "an item that stands twice";
+    414 WHEN_VALUE "a condition that is neither true nor false";
+    415 MAY_BE_SKIPPED "a template that reads a step which may be skipped";
+    416 FOREACH_EMPTY "a foreach over nothing";
+    501 IN_DOUBT_MISSING "no answer to a crash in the middle of the step";
+    502 PROBE_MISSING "a probe that the step does not have";
+    503 UNDO_UNDECLARED "no word about the way back";
+    504 UNDO_ABSENT "an undo that the action does not have";
+    505 CONTINUE_REFUSED "going on without a step on which safety depends";
+    506 RETURN_GATE "a point of no return without an approval before it";
+    507 ROLLBACK_LEAVES "a rollback branch that leaves a step as it is";
+    508 UNDO_IMPOSSIBLE "a step before the point of no return that cannot be undone";
+    509 RETRY_TWICE "a retry of a step that may act twice";
+    510 UNDO_SECTION "an undo of a step that is not undone";
+    520 FREEZE_KEPT "a freeze without a way back";
+    521 OPEN_BEFORE_FREEZE "the new side opens while the old side takes writes";
+    522 CHECK_BEFORE_FREEZE "a comparison that grows stale before it is used";
+    523 OPEN_UNCHECKED "the new side opens without a comparison";
+    524 OLD_REOPENED "the old side takes writes again in the forward section";
+}

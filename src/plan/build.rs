@@ -1,0 +1,265 @@
+//! Runbook + parameters + catalog + roster → plan. Every problem is reported at once, each at its place.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::links::Links;
+use super::plan::{Movement, PlannedTarget, Window};
+use super::scope::Reader;
+use super::{Plan, PlanContent, PlannedStep, Section, StepIndex};
+use crate::catalog;
+use crate::diagnostic::code::plan as codes;
+use crate::diagnostic::{Diagnostic, Report, Source, SourceSpan, nearest};
+use crate::model::{Digest, Object, Roster, StepId, TargetName, Value};
+use crate::runbook::{Runbook, Spanned};
+
+/// What a plan is made from.
+#[derive(Clone, Debug)]
+pub struct BuildInput<'a> {
+    /// The runbook.
+    pub runbook: &'a Runbook,
+    /// Its text.
+    pub source: &'a Source,
+    /// The people, if there is a roster file.
+    pub roster: Option<Roster>,
+    /// The parameters that were given, by name.
+    pub params: Object,
+    /// The folder of the runbook file; relative paths start there.
+    pub base_dir: String,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Built {
+    /// The plan, if there was no error.
+    pub plan: Option<Plan>,
+    /// Every problem.
+    pub report: Report,
+    /// Where the steps of the plan stand in the text.
+    pub places: Places,
+}
+
+/// The place in the runbook's text of each step of a plan.
+#[derive(Clone, Debug, Default)]
+pub struct Places(Vec<SourceSpan>);
+
+impl Places {
+    /// Where the step's id stands.
+    pub fn of(&self, step: StepIndex) -> SourceSpan {
+        self.0.get(step.get()).copied().unwrap_or_default()
+    }
+}
+
+/// Makes the plan of a runbook. Pure: reads nothing but its input.
+pub fn build(input: BuildInput<'_>) -> Built {
+    let mut builder = Builder::new(&input);
+    let movement = builder.movement();
+    let targets = builder.targets();
+    builder.roster_is_there();
+    let rollback_role = input.runbook.rollback.as_ref().and_then(|rollback| rollback.decide.as_ref());
+    builder.known_role(rollback_role);
+    builder.known_person(input.runbook.owner.as_ref());
+    builder.assemble_section(Section::Forward);
+    builder.assemble_section(Section::Rollback);
+    builder.rollback_branch();
+    builder.assemble_section(Section::Finally);
+    let Builder { report, scope, steps, places, .. } = builder;
+    let plan = (!report.has_errors()).then(|| {
+        let content = PlanContent {
+            version: 1,
+            runbook: input.runbook.name.value.clone(),
+            title: input.runbook.title.as_ref().map_or_else(|| input.runbook.name.value.clone(), |title| title.value.clone()),
+            author: input.runbook.owner.as_ref().map(|owner| owner.value.clone()),
+            source: Digest::of(input.source.text.as_bytes()),
+            base_dir: input.base_dir.clone(),
+            params: scope.get("params").and_then(Value::as_object).cloned().unwrap_or_default(),
+            window: window(input.runbook),
+            roster: input.roster.clone(),
+            targets,
+            movement,
+            rollback_role: rollback_role.map(|role| role.value.clone()),
+            max_concurrent: max_concurrent(input.runbook),
+            steps,
+        };
+        Plan::freeze(content).expect("invariant: checked content forms a plan")
+    });
+    Built { plan, report, places }
+}
+
+/// The work in progress.
+pub(super) struct Builder<'a> {
+    pub runbook: &'a Runbook,
+    pub source: &'a Source,
+    pub roster: Option<&'a Roster>,
+    pub report: Report,
+    /// What templates can read already now: `params` and `window`.
+    pub scope: Value,
+    pub links: Links<'a>,
+    /// The finished steps.
+    pub steps: Vec<PlannedStep>,
+    pub places: Places,
+    /// For each written step, the planned step that stands for it.
+    pub planned: Vec<Option<StepIndex>>,
+    /// For each written step with `foreach` over a known list, the ids of its items.
+    pub items: HashMap<usize, BTreeSet<StepId>>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(input: &'a BuildInput<'a>) -> Self {
+        let mut report = Report::default();
+        let links = Links::new(input.runbook, &mut report);
+        let planned = vec![None; links.steps.len()];
+        let mut builder = Self {
+            runbook: input.runbook,
+            source: input.source,
+            roster: input.roster.as_ref(),
+            report,
+            scope: Value::Object(Object::new()),
+            links,
+            steps: Vec::new(),
+            places: Places::default(),
+            planned,
+            items: HashMap::new(),
+        };
+        let mut scope = Object::new();
+        scope.insert("params".to_owned(), Value::Object(builder.params(&input.params)));
+        if let Some(window) = window(input.runbook) {
+            let times = [("opens", window.opens), ("closes", window.closes)];
+            let times = times.map(|(name, moment)| (name.to_owned(), Value::String(moment.to_string())));
+            scope.insert("window".to_owned(), Value::Object(times.into_iter().collect()));
+        }
+        builder.scope = Value::Object(scope);
+        builder
+    }
+
+    /// Adds a step and its place.
+    pub fn push(&mut self, step: PlannedStep, place: SourceSpan) -> StepIndex {
+        let index = StepIndex::new(self.steps.len());
+        self.steps.push(step);
+        self.places.0.push(place);
+        index
+    }
+
+    /// The given parameters with the defaults of the rest.
+    fn params(&mut self, given: &Object) -> Object {
+        let declared = &self.runbook.params;
+        let mut params = Object::new();
+        for declaration in declared {
+            let name = &declaration.name;
+            match (given.get(&name.value), &declaration.default) {
+                (Some(value), _) => match declaration.rule.check(value) {
+                    Ok(()) => drop(params.insert(name.value.clone(), value.clone())),
+                    Err(problem) => {
+                        let message = format!("the parameter `{}` {problem}", name.value);
+                        self.report.push(Diagnostic::error(codes::GIVEN_REFUSED, name.span, message).label("declared here"));
+                    }
+                },
+                (None, Some(default)) => drop(params.insert(name.value.clone(), default.value.clone())),
+                (None, None) => {
+                    let message = format!("the parameter `{}` has no default and was not given", name.value);
+                    self.report.push(
+                        Diagnostic::error(codes::GIVEN_MISSING, name.span, message)
+                            .help(format!("give it with `--param {}=VALUE`, or write a `default`", name.value)),
+                    );
+                }
+            }
+        }
+        for name in given.keys().filter(|name| !declared.iter().any(|declaration| declaration.name.value == **name)) {
+            let message = format!("the parameter `{name}` was given, and the runbook does not have it");
+            let known = declared.iter().map(|declaration| declaration.name.value.as_str());
+            let help = match nearest(name, known.clone()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None if declared.is_empty() => "the runbook has no `params`".to_owned(),
+                None => format!("it has {}", quoted(known)),
+            };
+            self.report.push(Diagnostic::error(codes::GIVEN_UNKNOWN, self.runbook.name.span, message).help(help));
+        }
+        params
+    }
+
+    fn targets(&mut self) -> BTreeMap<TargetName, PlannedTarget> {
+        let mut planned = BTreeMap::new();
+        for target in &self.runbook.targets {
+            let Some(spec) = catalog::connector(&target.connector.value) else {
+                let known: Vec<&str> = catalog::connectors().map(|spec| spec.name).collect();
+                let message = format!("there is no connector `{}`", target.connector.value);
+                let help = match nearest(&target.connector.value, known.iter().copied()) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("the connectors are {}", quoted(known)),
+                };
+                self.report.push(Diagnostic::error(codes::UNKNOWN_CONNECTOR, target.connector.span, message).help(help));
+                continue;
+            };
+            let whose = format!("the connector `{}`", spec.name);
+            let settings = self.typed_entries(&target.settings, target.name.span, spec.settings, &Reader::settings(), &whose);
+            planned.insert(target.name.value.clone(), PlannedTarget { connector: spec.name.to_owned(), settings });
+        }
+        planned
+    }
+
+    fn movement(&mut self) -> Option<Movement> {
+        let movement = self.runbook.movement.as_ref()?;
+        for side in [&movement.from, &movement.to] {
+            self.known_target(side);
+        }
+        if let Some(entry) = &movement.entry {
+            let target = entry.value.split('/').next().unwrap_or_default();
+            self.known_target(&Spanned::new(TargetName::new(target), entry.span));
+        }
+        Some(Movement {
+            from: movement.from.value.clone(),
+            to: movement.to.value.clone(),
+            entry: movement.entry.as_ref().map(|entry| entry.value.clone()),
+        })
+    }
+
+    /// Whether the runbook has this target; reports when not.
+    pub fn known_target(&mut self, name: &Spanned<TargetName>) -> bool {
+        let mut known = self.runbook.targets.iter().map(|target| target.name.value.as_str());
+        if known.clone().any(|target| target == name.value.as_str()) {
+            return true;
+        }
+        let help = match nearest(name.value.as_str(), known.clone()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if known.next().is_none() => "the runbook has no `targets`".to_owned(),
+            None => format!("the targets are {}", quoted(self.runbook.targets.iter().map(|t| t.name.value.as_str()))),
+        };
+        let message = format!("there is no target `{}`", name.value);
+        self.report.push(Diagnostic::error(codes::UNKNOWN_TARGET, name.span, message).help(help));
+        false
+    }
+
+    /// Assembles every step of a section after those it needs. Steps of a cycle, which have no place in the order, come
+    /// last, so that their own problems are told too.
+    fn assemble_section(&mut self, section: Section) {
+        let graph = &self.links.graph;
+        let lost = (0..self.links.steps.len()).filter(|&at| !graph.is_placed(at));
+        let all: Vec<usize> = graph.order().iter().copied().chain(lost).collect();
+        for at in all.into_iter().filter(|&at| self.links.steps[at].section == section).collect::<Vec<_>>() {
+            self.assemble(at);
+        }
+    }
+}
+
+/// How many attempts run at the same time when the runbook does not say.
+const MAX_CONCURRENT: u32 = 16;
+
+pub(super) fn max_concurrent(runbook: &Runbook) -> u32 {
+    runbook.defaults.max_concurrent.as_ref().map_or(MAX_CONCURRENT, |limit| limit.value)
+}
+
+fn window(runbook: &Runbook) -> Option<Window> {
+    runbook.window.as_ref().map(|window| Window {
+        opens: window.opens.value,
+        closes: window.closes.value,
+        time_zone: window.time_zone.value.clone(),
+    })
+}
+
+/// `a`, `b` and `c`, each in back-ticks.
+pub(super) fn quoted<'s>(words: impl IntoIterator<Item = &'s str>) -> String {
+    let words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
+}
