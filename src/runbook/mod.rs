@@ -11,6 +11,10 @@
 pub mod document;
 pub mod node;
 pub mod param;
+pub mod reader;
+
+mod characters;
+mod scalar;
 
 pub use document::{
     Call, Defaults, Expectation, InDoubtChoice, Move, OnFailureChoice, RetryRule, Rollback, Runbook, Spanned, Step, Target, Undo,

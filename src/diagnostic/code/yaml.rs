@@ -17,6 +17,6 @@ super::codes! {
     114 OLD_NUMBER "a number that readers understand differently";
     115 TAB "a tab character in the indentation";
     116 CONTROL "a character that cannot be seen";
-    117 NOT_FINITE "a number that JSON cannot hold";
+    117 INEXACT_NUMBER "a number that cannot be kept exactly";
     118 DIRECTIVE "a YAML directive";
 }
