@@ -1,1 +1,133 @@
 //! Diagnostics as text for a terminal, with the place underlined.
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::{Diagnostic, Label, Report, Severity, Source, SourceSpan};
+
+/// How diagnostics are painted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Paint {
+    /// Plain text.
+    Plain,
+    /// With the colours of a terminal.
+    Coloured,
+}
+
+/// Lines longer than this are cut around the place.
+const WIDTH: usize = 140;
+
+/// Every diagnostic of `report` by place, then one line that counts them; nothing for an empty report.
+pub fn render(report: &Report, source: &Source, paint: Paint) -> String {
+    let diagnostics = report.sorted();
+    if diagnostics.is_empty() {
+        return String::new();
+    }
+    let mut text = String::new();
+    for diagnostic in &diagnostics {
+        text.push_str(&render_one(diagnostic, source, paint));
+        text.push_str("\n\n");
+    }
+    text.push_str(&summary(&diagnostics, source));
+    text.push('\n');
+    text
+}
+
+/// One diagnostic, without a line break at its end.
+pub fn render_one(diagnostic: &Diagnostic, source: &Source, paint: Paint) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let code = diagnostic.code.to_string();
+    let mut snippet = Snippet::source(&*source.text).path(&*source.name).fold(true).annotation(annotation(
+        AnnotationKind::Primary,
+        &diagnostic.primary,
+        source,
+    ));
+    for label in &diagnostic.secondary {
+        snippet = snippet.annotation(annotation(AnnotationKind::Context, label, source));
+    }
+    let mut group: Group<'_> = level.primary_title(&*diagnostic.message).id(&*code).element(snippet);
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(&**help));
+    }
+    group =
+        group.element(Level::NOTE.message(format!("{} explains {code}: {}", diagnostic.code.page(), diagnostic.code.title())));
+    let renderer = match paint {
+        Paint::Plain => Renderer::plain(),
+        Paint::Coloured => Renderer::styled(),
+    };
+    renderer.decor_style(DecorStyle::Ascii).term_width(WIDTH).render(&[group])
+}
+
+fn annotation<'a>(kind: AnnotationKind, label: &'a Label, source: &Source) -> annotate_snippets::Annotation<'a> {
+    let span = shown(label.span, source);
+    let annotation = kind.span(span.start..span.end);
+    if label.text.is_empty() { annotation } else { annotation.label(&*label.text) }
+}
+
+/// A stretch on the boundaries of characters and, where it goes over many lines, only the first of them: what matters is
+/// where it begins.
+fn shown(span: SourceSpan, source: &Source) -> SourceSpan {
+    let text = &source.text;
+    let floor = |mut at: usize| {
+        at = at.min(text.len());
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let (start, end) = (floor(span.start), floor(span.end));
+    let first_line = text[start..end].find(['\n', '\r']).map_or(end, |newline| start + newline);
+    SourceSpan::new(start, first_line)
+}
+
+fn summary(diagnostics: &[&Diagnostic], source: &Source) -> String {
+    let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
+    let words = |count: usize, one: &str, many: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        more => Some(format!("{more} {many}")),
+    };
+    let parts: Vec<String> =
+        [words(count(Severity::Error), "error", "errors"), words(count(Severity::Warning), "warning", "warnings")]
+            .into_iter()
+            .flatten()
+            .collect();
+    format!("{}: {}", source.name, parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::code::yaml;
+
+    #[test]
+    fn the_place_is_underlined_and_the_page_is_named() {
+        let source = Source::new("a.yaml", "订单: 1\n订单: 2\n");
+        let mut report = Report::default();
+        let error = Diagnostic::error(yaml::DUPLICATE_KEY, SourceSpan::new(10, 16), "`订单` stands twice in this map");
+        report.push(error.also(SourceSpan::new(0, 6), "it stands here already").help("keep one of the two"));
+        let text = render(&report, &source, Paint::Plain);
+        assert!(text.starts_with("error[PM0102]: `订单` stands twice in this map\n --> a.yaml:2:1\n"), "{text}");
+        assert!(text.contains("2 | 订单: 2\n  | ^^^^\n"), "{text}");
+        assert!(text.ends_with("a.yaml: 1 error\n"), "{text}");
+        assert!(!text.contains('\u{1b}'));
+        assert!(render(&report, &source, Paint::Coloured).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn any_place_can_be_rendered() {
+        let source = Source::new("a.yaml", "a: ü\r\nb: 1");
+        for start in 0..20 {
+            for end in 0..20 {
+                let error = Diagnostic::error(yaml::SYNTAX, SourceSpan::new(start, end), "wrong");
+                assert!(render_one(&error, &source, Paint::Plain).contains("PM0101"));
+            }
+        }
+        let nothing = Source::new("empty.yaml", "");
+        let error = Diagnostic::error(yaml::EMPTY, SourceSpan::default(), "empty");
+        assert!(render_one(&error, &nothing, Paint::Plain).contains("empty.yaml"));
+    }
+}

@@ -41,7 +41,7 @@ pub static PARAM: Table = Table {
         MAX_LENGTH,
         MIN_ITEMS,
         MAX_ITEMS,
-        ITEMS,
+        Key::optional("items", Form::Block(&PARAM_ITEM), "what each item of the list is"),
     ],
 };
 
@@ -49,7 +49,17 @@ pub static PARAM: Table = Table {
 pub static PARAM_ITEM: Table = Table {
     what: "the items of a parameter",
     open: false,
-    keys: &[TYPE, ENUM, MINIMUM, MAXIMUM, MIN_LENGTH, MAX_LENGTH, MIN_ITEMS, MAX_ITEMS, ITEMS],
+    keys: &[
+        TYPE,
+        ENUM,
+        MINIMUM,
+        MAXIMUM,
+        MIN_LENGTH,
+        MAX_LENGTH,
+        MIN_ITEMS,
+        MAX_ITEMS,
+        Key::optional("items", Form::Block(&PARAM_ITEM), "what each item of the list is"),
+    ],
 };
 
 const TYPE: Key = Key::required(
@@ -71,7 +81,6 @@ const MIN_LENGTH: Key = Key::optional("minLength", Form::Count(0), "the least nu
 const MAX_LENGTH: Key = Key::optional("maxLength", Form::Count(0), "the greatest number of characters");
 const MIN_ITEMS: Key = Key::optional("minItems", Form::Count(0), "the least number of items");
 const MAX_ITEMS: Key = Key::optional("maxItems", Form::Count(0), "the greatest number of items");
-const ITEMS: Key = Key::optional("items", Form::Block(&PARAM_ITEM), "what each item of the list is");
 
 /// `window`.
 pub static WINDOW: Table = Table {
@@ -156,11 +165,8 @@ const IN_DOUBT: Key = Key::optional(
     "what a crash in the middle of an attempt means",
 );
 const IDEMPOTENT: Key = Key::optional("idempotent", Form::Text, "why a second run of the step is harmless, in words");
-const UNDO: Key = Key::optional(
-    "undo",
-    Form::Undo,
-    "the way back: `auto`, another action, `{ nothing: why }` or `{ impossible: why }`",
-);
+const UNDO: Key =
+    Key::optional("undo", Form::Undo, "the way back: `auto`, another action, `{ nothing: why }` or `{ impossible: why }`");
 const POINT_OF_NO_RETURN: Key =
     Key::optional("point_of_no_return", Form::Text, "why nothing can be undone after this step, in words");
 const OWNER: Key = Key::optional("owner", Form::Name, "the person who is responsible for it");
@@ -198,21 +204,7 @@ pub static STEP: Table = Table {
 pub static FINAL_STEP: Table = Table {
     what: "a step of `finally`",
     open: false,
-    keys: &[
-        NEEDS,
-        ACTION,
-        TARGET_NAME,
-        WITH,
-        WHEN,
-        FOREACH,
-        MAX_CONCURRENT,
-        TIMEOUT,
-        RETRY,
-        IN_DOUBT,
-        IDEMPOTENT,
-        OWNER,
-        EXPECT,
-    ],
+    keys: &[NEEDS, ACTION, TARGET_NAME, WITH, WHEN, FOREACH, MAX_CONCURRENT, TIMEOUT, RETRY, IN_DOUBT, IDEMPOTENT, OWNER, EXPECT],
 };
 
 /// A step of `rollback.steps`.

@@ -9,16 +9,20 @@
 //! trees); templates (`when`, `foreach` and any text stay as written); the graph; undo, in doubt and interlocks.
 
 pub mod document;
+pub mod language;
 pub mod node;
 pub mod param;
 pub mod reader;
+pub mod shape;
 
 mod characters;
+mod lower;
 mod scalar;
 
 pub use document::{
     Call, Defaults, Expectation, InDoubtChoice, Move, OnFailureChoice, RetryRule, Rollback, Runbook, Spanned, Step, Target, Undo,
     UndoScope, Window, Work,
 };
+pub use lower::{parse, parse_roster};
 pub use node::{Entry, Node, NodeKind, Scalar, ScalarStyle, ScalarValue, SecretProblem};
 pub use param::{ParamDecl, ParamKind, ParamRule};

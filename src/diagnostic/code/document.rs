@@ -28,7 +28,6 @@ super::codes! {
     225 MAX_CONCURRENT "max_concurrent without foreach";
     226 KEY_HERE "a key that does not belong in this part of the runbook";
     227 EMPTY_TEXT "a text that says nothing";
-    228 SECRET_IN_CLEAR "a secret written in clear";
-    229 KEY_LINE "a public key that is not well formed";
-    230 LOCAL_USER_TWICE "a local user who would be two persons";
+    228 KEY_LINE "a public key that is not well formed";
+    229 LOCAL_USER_TWICE "a local user who would be two persons";
 }

@@ -1,0 +1,81 @@
+//! The roster file: persons, their roles, and how they are recognised.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::Lowering;
+use super::block::Block;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::code::document as code;
+use crate::model::{Person, PersonId, RoleName, Roster};
+use crate::runbook::document::Spanned;
+use crate::runbook::{Node, language};
+
+/// The beginnings of a key line of OpenSSH.
+const KEY_TYPES: [&str; 7] = [
+    "ssh-ed25519",
+    "ssh-rsa",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+];
+
+impl Lowering {
+    pub(super) fn roster(&mut self, root: &Node) -> Option<Roster> {
+        let head = root.entries().and_then(|entries| entries.first()).map_or(root.span, |entry| entry.key.span);
+        let block = self.block(root, &language::ROSTER, "the roster", head)?;
+        let mut persons = BTreeMap::new();
+        let mut logins = HashMap::new();
+        for (id, node) in self.named(&block, "persons", &language::PERSON) {
+            let Some(person) = self.block(node, &language::PERSON, &format!("the person `{}`", id.value), id.span) else {
+                continue;
+            };
+            let name = self.text(&person, "name");
+            let roles = self.names(&person, "roles").into_iter().map(|role| RoleName::new(role.value)).collect();
+            let local_users = self.texts(&person, "local_users");
+            for login in &local_users {
+                self.login(login, &id, &mut logins);
+            }
+            let keys = self.key_lines(&person);
+            let Some(name) = self.keep(name) else { continue };
+            let local_users = local_users.into_iter().map(|login| login.value).collect();
+            persons.insert(PersonId::new(&id.value), Person { name: name.value, roles, local_users, keys });
+        }
+        Some(Roster { persons })
+    }
+
+    fn login(
+        &mut self,
+        login: &Spanned<String>,
+        person: &Spanned<String>,
+        logins: &mut HashMap<String, (String, crate::diagnostic::SourceSpan)>,
+    ) {
+        if let Some((other, span)) = logins.get(&login.value) {
+            let message = format!("the local user `{}` would be both `{other}` and `{}`", login.value, person.value);
+            let error = Diagnostic::error(code::LOCAL_USER_TWICE, login.span, message);
+            self.report
+                .push(error.also(*span, "named here already").help("a login belongs to one person: quorum counts persons"));
+            return;
+        }
+        logins.insert(login.value.clone(), (person.value.clone(), login.span));
+    }
+
+    /// Key lines; one that OpenSSH would not read is reported.
+    fn key_lines(&mut self, person: &Block<'_>) -> Vec<String> {
+        let mut lines = Vec::new();
+        for line in self.texts(person, "keys") {
+            let mut words = line.value.split_whitespace();
+            let (kind, data) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+            let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+            let fits = KEY_TYPES.contains(&kind) && data.starts_with("AAAA") && data.chars().all(is_base64);
+            if fits && !line.value.trim().contains('\n') {
+                lines.push(line.value.trim().to_owned());
+            } else {
+                let help = "write one line as in an `authorized_keys` file, without options: `ssh-ed25519 AAAA… alice@example`";
+                self.error(code::KEY_LINE, line.span, "this is no public key", help);
+            }
+        }
+        lines
+    }
+}
