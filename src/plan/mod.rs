@@ -3,8 +3,10 @@
 //! A `Plan` exists only if every check passed; nobody checks it again. A run never re-reads the YAML.
 
 pub mod build;
+pub mod critical_path;
 pub mod expression;
 pub mod facts;
+pub mod freeze_time;
 pub mod items;
 pub mod order;
 pub mod param;
@@ -25,7 +27,9 @@ mod waits;
 mod way_back;
 
 pub use build::{BuildInput, Built, Places, build};
+pub use critical_path::{CriticalPath, Waiting};
 pub use facts::Fact;
+pub use freeze_time::FreezeTime;
 pub use items::item_id;
 pub use order::Graph;
 pub use param::Param;

@@ -1,1 +1,8 @@
-//! Interlocks: rules that hold over every interleaving. The first of them are checked when a plan is made.
+//! Interlocks: rules that hold over every order in which the steps of a plan can run.
+//!
+//! Pure, over the plan and the facts that the catalog says its steps make true. Steps wait for all their needs, so what holds
+//! "in every order" is what stands before a step in the graph: whatever does not, can come later.
+
+pub mod interlocks;
+
+pub use interlocks::interlocks;
