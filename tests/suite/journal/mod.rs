@@ -1,0 +1,5 @@
+//! The journal and the audit over it.
+
+mod crashes;
+mod sample;
+mod writing;
