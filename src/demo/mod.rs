@@ -5,7 +5,13 @@
 //! demo never has to believe what an executor says about itself.
 
 #[cfg(feature = "sqlite")]
+pub mod crew;
+#[cfg(feature = "sqlite")]
+pub mod mischief;
+#[cfg(feature = "sqlite")]
 pub mod shop;
+#[cfg(feature = "sqlite")]
+pub mod story;
 #[cfg(feature = "sqlite")]
 pub mod verdict;
 
