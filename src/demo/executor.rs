@@ -1,0 +1,138 @@
+//! The executor as a process of its own, and the commands that a person would type beside it.
+//!
+//! The demo has no door into the engine: it starts `pointsman run`, it kills that process, it starts `pointsman resume`, and it
+//! decides with `pointsman approve`, as anybody could from another terminal.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread::{self, JoinHandle};
+
+/// How the program is called in this demo.
+#[derive(Clone, Debug)]
+pub struct Program {
+    path: PathBuf,
+    home: PathBuf,
+    folder: PathBuf,
+}
+
+/// A running executor whose lines are shown as they come.
+#[derive(Debug)]
+pub struct Executor {
+    child: Child,
+    printers: Vec<JoinHandle<()>>,
+}
+
+/// Why a process could not be started, watched or ended.
+#[derive(Debug, thiserror::Error)]
+#[error("`pointsman {command}` cannot be run")]
+pub struct ProcessError {
+    command: String,
+    #[source]
+    source: std::io::Error,
+}
+
+impl Program {
+    /// The program at `path`, with its runs in `home`, working in `folder`.
+    pub fn new(path: &Path, home: &Path, folder: &Path) -> Self {
+        Self { path: path.to_owned(), home: home.to_owned(), folder: folder.to_owned() }
+    }
+
+    /// Where it keeps its runs.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Starts an executor; its lines are shown as they come.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub fn start(&self, args: &[&str]) -> Result<Executor, ProcessError> {
+        self.echo(args);
+        let mut command = self.command(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed(args))?;
+        let streams: [Option<Box<dyn Read + Send>>; 2] =
+            [child.stdout.take().map(|out| Box::new(out) as _), child.stderr.take().map(|err| Box::new(err) as _)];
+        let printers = streams.into_iter().flatten().map(|stream| thread::spawn(move || show(stream))).collect();
+        Ok(Executor { child, printers })
+    }
+
+    /// Runs a short command to its end and shows what it says.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub fn order(&self, args: &[&str]) -> Result<ExitStatus, ProcessError> {
+        self.echo(args);
+        let Output { status, stdout, stderr } = self.command(args).output().map_err(failed(args))?;
+        show(&stdout[..]);
+        show(&stderr[..]);
+        Ok(status)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args(args).current_dir(&self.folder).env("POINTSMAN_HOME", &self.home).stdin(Stdio::null());
+        command
+    }
+
+    fn echo(&self, args: &[&str]) {
+        println!("$ pointsman {}", args.join(" "));
+    }
+}
+
+impl Executor {
+    /// Kills the process with `SIGKILL`: it can say nothing and finish nothing.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn kill(mut self) -> Result<(), ProcessError> {
+        let failed = |source| ProcessError { command: "run".to_owned(), source };
+        self.child.kill().map_err(failed)?;
+        self.child.wait().map_err(failed)?;
+        self.hear_out();
+        Ok(())
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>, ProcessError> {
+        let status = self.child.try_wait().map_err(|source| ProcessError { command: "run".to_owned(), source })?;
+        if status.is_some() {
+            self.hear_out();
+        }
+        Ok(status)
+    }
+
+    fn hear_out(&mut self) {
+        for printer in self.printers.drain(..) {
+            // A printer that broke has nothing more to show.
+            let _ = printer.join();
+        }
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        // A demo that gives up leaves no executor behind; a child that has ended already is no error here.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn show(stream: impl Read) {
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        println!("    {line}");
+    }
+}
+
+fn failed(args: &[&str]) -> impl FnOnce(std::io::Error) -> ProcessError {
+    let command = args.join(" ");
+    move |source| ProcessError { command, source }
+}
