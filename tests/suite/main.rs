@@ -1,6 +1,7 @@
 //! One integration-test binary: one module per thing that is shown to work.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod demo_runbooks;
 mod demo_shop;
 mod journal;
 mod layout;
