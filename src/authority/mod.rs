@@ -1,1 +1,5 @@
-//! Who may decide: roles, quorum, exclusions. Persons are recognised here, never by a name they type.
+//! Who may decide: persons are recognised here by how they authenticated, never by a name they type.
+
+pub mod recognise;
+
+pub use recognise::{Claim, Unrecognised, recognise};

@@ -1,1 +1,25 @@
 //! The only imperative room: drives a run with journal, connectors and clock.
+//!
+//! Everything it decides, it asks the state machine for; everything it does is an effect whose records are durable.
+
+pub mod clock;
+pub mod error;
+pub mod executor;
+pub mod home;
+pub mod identity;
+pub mod load;
+pub mod order;
+
+mod hands;
+mod message;
+mod pen;
+mod secrets;
+mod socket;
+mod target_lock;
+
+pub use error::EngineError;
+pub use executor::{Ending, Executor, Observer};
+pub use home::Home;
+pub use identity::whoami;
+pub use load::{is_live, load};
+pub use order::{Ordered, order};

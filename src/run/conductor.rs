@@ -35,6 +35,17 @@ pub(super) struct Flight {
     pub spec: Box<CallSpec>,
 }
 
+impl Flight {
+    /// Whether it changes nothing, so that its end is not worth waiting for.
+    pub const fn is_look(&self) -> bool {
+        match self.verb {
+            Verb::Prepare | Verb::Probe => true,
+            Verb::Apply => !self.spec.mutating,
+            Verb::Undo => false,
+        }
+    }
+}
+
 /// The state of a run and what is under way for it in this process.
 #[derive(Debug)]
 pub struct Conductor {
@@ -43,6 +54,15 @@ pub struct Conductor {
     pub(super) group_active: HashMap<Instance, u32>,
     pub(super) parked: HashMap<Instance, Vec<Instance>>,
     pub(super) effects: Vec<Effect>,
+    pub(super) starts: Starts,
+}
+
+/// Whether a conductor may start anything new.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Starts {
+    Allowed,
+    /// The executor is about to let go of the run, or only records an order.
+    Suspended,
 }
 
 /// What a turn decided.
@@ -63,7 +83,42 @@ impl Conductor {
             group_active: HashMap::new(),
             parked: HashMap::new(),
             effects: Vec::new(),
+            starts: Starts::Allowed,
         }
+    }
+
+    /// From now on nothing new starts in this process; what changes a target finishes, and looks are given up.
+    pub fn suspend(&mut self, reason: &str, journal: &mut impl Recording) {
+        self.starts = Starts::Suspended;
+        let looks: Vec<Instance> = self.flights.iter().filter(|(_, f)| f.is_look()).map(|(i, _)| *i).collect();
+        for i in looks {
+            let Some(flight) = self.flights.remove(&i) else { continue };
+            self.effects.push(Effect::Cancel(i));
+            if flight.verb == Verb::Apply {
+                let (step, attempt) = (self.state.id(i).clone(), flight.spec.attempt);
+                self.note(Event::AttemptInterrupted { step, attempt, reason: reason.to_owned() }, journal);
+            }
+        }
+    }
+
+    /// Whether something that can change a target is under way in this process.
+    pub fn has_effects_under_way(&self) -> bool {
+        self.flights.values().any(|flight| !flight.is_look())
+    }
+
+    /// Takes note that a verb ended, and of nothing else: for an executor whose journal has failed.
+    pub fn forget(&mut self, input: &Input) {
+        match input {
+            Input::Prepared(i, ..) | Input::Applied(i, ..) | Input::Probed(i, ..) | Input::Undone(i, ..) => {
+                self.flights.remove(i);
+            }
+            Input::Noted(_) | Input::Ordered(..) => {}
+        }
+    }
+
+    /// Whether nothing is under way in this process.
+    pub fn is_idle(&self) -> bool {
+        self.flights.is_empty()
     }
 
     /// The fold so far.

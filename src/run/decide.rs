@@ -2,7 +2,7 @@
 //!
 //! Each decision is recorded and folded before the next one is made, so that every decision sees the others.
 
-use super::conductor::{Conductor, Recording, Verb};
+use super::conductor::{Conductor, Recording, Starts, Verb};
 use super::effect::Effect;
 use super::state::{Instance, Phase};
 use super::{Event, Resolver, SkipReason, StepStatus};
@@ -17,7 +17,7 @@ impl Conductor {
             self.fire_timers(now, journal);
             self.turn_phase(journal);
             self.settle_doubts(journal);
-            if self.state.paused().is_none() {
+            if self.state.paused().is_none() && self.starts == Starts::Allowed {
                 self.dispatch_quick(now, journal);
                 self.dispatch_actions(now, journal);
                 self.dispatch_undos(journal);
@@ -101,11 +101,7 @@ impl Conductor {
         let unwanted: Vec<Instance> = self
             .flights
             .iter()
-            .filter(|(_, flight)| match flight.verb {
-                Verb::Prepare => true,
-                Verb::Apply => !flight.spec.mutating,
-                Verb::Probe | Verb::Undo => false,
-            })
+            .filter(|(_, flight)| flight.is_look() && flight.verb != Verb::Probe)
             .map(|(i, _)| *i)
             .filter(|i| self.state.planned(*i).section == Section::Forward)
             .collect();
@@ -144,7 +140,11 @@ impl Conductor {
                     let why = why.clone();
                     self.note(by_policy(Finding::Partial(format!("running it again is harmless: {why}"))), journal);
                 }
-                InDoubt::Probe if !self.state.step(i).probed && planned.has_probe => self.look(i),
+                InDoubt::Probe if !self.state.step(i).probed && planned.has_probe => {
+                    if self.starts == Starts::Allowed {
+                        self.look(i);
+                    }
+                }
                 InDoubt::Probe | InDoubt::Ask if planned.section == Section::Finally => {
                     self.note(
                         by_policy(Finding::Unknown("nobody saw its end, and no step of `finally` waits for a person".to_owned())),
@@ -168,6 +168,7 @@ impl Conductor {
     pub(super) fn may_start(&self, i: Instance) -> bool {
         let section = self.state.planned(i).section;
         self.state.paused().is_none()
+            && self.starts == Starts::Allowed
             && self.state.turn_wanted.is_none()
             && self.state.section_is_active(section)
             && (section != Section::Rollback || self.forward_is_quiet())

@@ -15,12 +15,14 @@ pub mod status;
 mod advance;
 mod attempts;
 mod call;
+mod card;
 mod decide;
 mod phases;
 mod quorum;
 mod undo_pass;
 mod waits;
 
+pub use card::CardLine;
 pub use command::{Answer, Command};
 pub use conductor::{Conductor, Recording, Turn};
 pub use effect::{CallSpec, Effect, Failure, Input, Look, Preparation, Success};

@@ -1,0 +1,382 @@
+//! The executor: one process that drives one run, from its lock to its end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+
+use super::clock::{Clock, Reading, until};
+use super::hands::Hands;
+use super::pen::Pen;
+use super::socket::{self, Incoming};
+use super::target_lock::TargetLocks;
+use super::{EngineError, Home, identity, load};
+use crate::authority::Claim;
+use crate::connectors::{Note, Registry, recorder::NoteKind};
+use crate::journal::{Files, LockError, Nonce, RunFolder, Writer, open};
+use crate::model::{Actor, Digest, RunId, RunOutcome, Timestamp};
+use crate::plan::Plan;
+use crate::run::{Answer, Command, Conductor, Event, Input, Phase, Record, State};
+
+/// How long nothing has to happen before the head of the journal is brought up to date.
+const IDLE: Duration = Duration::from_millis(100);
+/// How often an observer is told that time passes.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Watches a run. It is told of records only after they are durable.
+pub trait Observer {
+    /// Records became durable; `state` is their fold.
+    fn recorded(&mut self, state: &State, records: &[Record]);
+
+    /// Time passed.
+    fn tick(&mut self, _state: &State, _now: Timestamp) {}
+}
+
+/// Watches nothing.
+impl Observer for () {
+    fn recorded(&mut self, _state: &State, _records: &[Record]) {}
+}
+
+/// How an executor let go of its run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// The run is over.
+    Ended(RunOutcome),
+    /// The executor stopped; the run can be resumed.
+    Suspended,
+}
+
+/// A run, locked for this process.
+#[derive(Debug)]
+pub struct Executor {
+    run: RunId,
+    folder: RunFolder,
+    conductor: Conductor,
+    pen: Pen,
+    clock: Clock,
+    targets: Option<TargetLocks>,
+    home: Home,
+}
+
+impl Executor {
+    /// Makes a new run of `plan`: its folder, its journal, its first record.
+    ///
+    /// # Errors
+    /// When the run exists, a target is in use, or the disk refuses.
+    pub fn start(home: &Home, plan: Plan, run: Option<RunId>, starter: Actor) -> Result<Self, EngineError> {
+        home.make()?;
+        let mut clock = Clock::start(Timestamp::default());
+        let run = match run {
+            Some(run) => run,
+            None => fresh_id(plan.content().runbook.as_str(), clock.read().wall)
+                .map_err(EngineError::io("cannot draw a run id", "/dev/urandom"))?,
+        };
+        let path = home.run_dir(&run);
+        if path.exists() {
+            return Err(EngineError::RunExists(run));
+        }
+        let targets = TargetLocks::acquire(home, &plan, &run)?;
+        let folder =
+            RunFolder::create(&path, plan.stored()).map_err(EngineError::io("cannot make the folder of the run", &path))?;
+        protect(&path)?;
+        let files = lock(&folder, &run)?;
+        let nonce = Nonce::random().map_err(EngineError::io("cannot draw a nonce", "/dev/urandom"))?;
+        let journal_failed = |source| EngineError::Journal { source, card: Vec::new() };
+        let writer = Writer::create(files, nonce, clock.clocks()).map_err(journal_failed)?;
+        let mut pen = Pen::new(writer, clock.read());
+        let started =
+            Event::RunStarted { run: run.clone(), runbook: plan.content().runbook.clone(), plan: plan.digest(), starter };
+        let mut conductor = Conductor::new(Arc::new(plan));
+        conductor.note(started, &mut pen);
+        conductor.note(executor_started(&clock), &mut pen);
+        let executor = Self { run, folder, conductor, pen, clock, targets: Some(targets), home: home.clone() };
+        Ok(executor)
+    }
+
+    /// Takes up a run that no executor drives: replays its journal, and records what the last executor left in doubt.
+    ///
+    /// # Errors
+    /// When another executor drives it, or its files are damaged or do not belong together.
+    pub fn resume(home: &Home, run: &RunId) -> Result<Self, EngineError> {
+        let mut executor = Self::open(home, run)?;
+        executor.targets = Some(TargetLocks::acquire(home, executor.conductor.state().plan(), run)?);
+        Ok(executor)
+    }
+
+    /// Opens a run for orders only: without the locks on its targets, so it must not drive.
+    pub(super) fn open(home: &Home, run: &RunId) -> Result<Self, EngineError> {
+        let folder = home.folder(run);
+        if !folder.journal().exists() {
+            return Err(EngineError::RunNotFound { asked: run.to_string(), home: home.path().to_owned(), runs: Vec::new() });
+        }
+        let files = lock(&folder, run)?;
+        let mut clock = Clock::start(Timestamp::default());
+        let opened = open(files, clock.clocks()).map_err(EngineError::Open)?;
+        let mut conductor = None;
+        let mut last = Timestamp::default();
+        for record in opened.writer.records() {
+            let record = record.map_err(EngineError::Read)?;
+            last = last.max(record.at);
+            let conductor = match &mut conductor {
+                Some(conductor) => conductor,
+                empty => empty.insert(Conductor::new(Arc::new(load::stored_plan(home, run, &record)?))),
+            };
+            conductor.replay(&record).map_err(EngineError::Fold)?;
+        }
+        let Some(mut conductor) = conductor else {
+            return Err(EngineError::NoAnswer(
+                "the run has no record: its start was never durable, so nothing was done".to_owned(),
+            ));
+        };
+        clock = Clock::start(last);
+        let mut pen = Pen::new(opened.writer, clock.read());
+        if !matches!(conductor.state().phase(), Phase::Ended(_)) {
+            conductor.note(executor_started(&clock), &mut pen);
+        }
+        if let Some(repaired) = opened.repaired {
+            conductor.note(Event::JournalRepaired { bytes: repaired.bytes, kept: repaired.kept }, &mut pen);
+        }
+        conductor.recover("the executor that drove it ended without seeing its end", &mut pen);
+        Ok(Self { run: run.clone(), folder, conductor, pen, clock, targets: None, home: home.clone() })
+    }
+
+    /// The run.
+    pub const fn run_id(&self) -> &RunId {
+        &self.run
+    }
+
+    /// The state so far.
+    pub const fn state(&self) -> &State {
+        self.conductor.state()
+    }
+
+    /// The home in which the run lives.
+    pub const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Records one order on a run that nobody drives.
+    pub(super) fn order(mut self, command: Command, claim: &Claim) -> Result<Answer, EngineError> {
+        let roster = self.conductor.state().plan().content().roster.clone();
+        let by = identity::whoami(roster.as_ref(), claim)?;
+        self.conductor.suspend("only an order was given", &mut self.pen);
+        let now = self.tick_clock().now;
+        let turn = self.conductor.turn(vec![Input::Ordered(command, by)], now, &mut self.pen);
+        self.commit(&mut ())?;
+        self.pen.settle().map_err(|source| self.journal_failed(source))?;
+        Ok(turn.answers.into_iter().next().unwrap_or_else(|| Answer::NotApplicable("the order was not taken".to_owned())))
+    }
+
+    /// Drives the run until it ends or `stop` is set.
+    ///
+    /// # Errors
+    /// When the journal fails: nothing new is started, what is under way is waited for, and the error carries the
+    /// rollback card.
+    pub async fn drive(
+        mut self,
+        registry: Registry,
+        observer: &mut dyn Observer,
+        stop: CancellationToken,
+    ) -> Result<Ending, EngineError> {
+        let (input_sender, mut inputs) = unbounded_channel();
+        let (note_sender, mut notes) = unbounded_channel();
+        let (order_sender, mut orders) = unbounded_channel();
+        let plan = self.conductor.state().plan().clone();
+        let mut hands = Hands::new(plan.clone(), self.run.clone(), registry, input_sender, note_sender);
+        let _listening = socket::listen(self.folder.path(), plan.content().roster.clone(), order_sender)?;
+        let mut suspending = false;
+        let mut batch = Batch::default();
+        loop {
+            if stop.is_cancelled() && !suspending {
+                suspending = true;
+                self.tick_clock();
+                self.conductor.suspend("the executor was asked to stop", &mut self.pen);
+            }
+            let now = self.tick_clock().now;
+            batch.notes(&mut notes);
+            let waiting: Vec<_> = batch.answers.drain(..).collect();
+            let turn = self.conductor.turn(std::mem::take(&mut batch.inputs), now, &mut self.pen);
+            if let Err(error) = self.commit(observer) {
+                drop(waiting);
+                self.wait_for_hands(&mut inputs).await;
+                return Err(error);
+            }
+            for (answer, to) in turn.answers.into_iter().zip(waiting) {
+                // Whoever asked may have gone; the order is recorded all the same.
+                let _ = to.send(answer);
+            }
+            for effect in turn.effects {
+                hands.perform(effect);
+            }
+            if let Phase::Ended(outcome) = self.conductor.state().phase() {
+                self.pen.settle().map_err(|source| self.journal_failed(source))?;
+                return Ok(Ending::Ended(outcome));
+            }
+            if suspending && self.conductor.is_idle() {
+                return self.let_go(observer);
+            }
+            self.wait(&mut batch, &mut inputs, &mut notes, &mut orders, observer, &stop, suspending).await?;
+        }
+    }
+
+    /// Waits for whatever comes next, then takes everything that is there already, so that it shares one sync.
+    #[expect(clippy::too_many_arguments, reason = "these are the five things an executor listens to")]
+    async fn wait(
+        &mut self,
+        batch: &mut Batch,
+        inputs: &mut UnboundedReceiver<Input>,
+        notes: &mut UnboundedReceiver<Note>,
+        orders: &mut UnboundedReceiver<Incoming>,
+        observer: &mut dyn Observer,
+        stop: &CancellationToken,
+        suspending: bool,
+    ) -> Result<(), EngineError> {
+        let mut settled = false;
+        loop {
+            let now = self.clock.read().now;
+            let timer = self.conductor.state().next_timer().map_or(TICK, |at| until(now, at).min(TICK));
+            let pause = if settled { timer } else { timer.min(IDLE) };
+            tokio::select! {
+                biased;
+                Some(input) = inputs.recv() => { batch.inputs.push(input); break }
+                Some(order) = orders.recv() => { batch.order(order); break }
+                Some(note) = notes.recv() => { batch.note(note); break }
+                () = stop.cancelled(), if !suspending => return Ok(()),
+                () = tokio::time::sleep(pause) => {}
+            }
+            let now = self.clock.read().now;
+            observer.tick(self.conductor.state(), now);
+            if self.conductor.state().next_timer().is_some_and(|at| at <= now) {
+                return Ok(());
+            }
+            if !settled {
+                self.pen.settle().map_err(|source| self.journal_failed(source))?;
+                settled = true;
+            }
+        }
+        // Let tasks that are ready speak too: what ends together shares one sync.
+        tokio::task::yield_now().await;
+        while let Ok(input) = inputs.try_recv() {
+            batch.inputs.push(input);
+        }
+        while let Ok(order) = orders.try_recv() {
+            batch.order(order);
+        }
+        Ok(())
+    }
+
+    fn let_go(mut self, observer: &mut dyn Observer) -> Result<Ending, EngineError> {
+        self.conductor.note(Event::ExecutorStopped { reason: "asked to stop".to_owned() }, &mut self.pen);
+        self.commit(observer)?;
+        self.pen.settle().map_err(|source| self.journal_failed(source))?;
+        Ok(Ending::Suspended)
+    }
+
+    /// Reads the clocks for the records of the next turn; a jump of the wall clock becomes a record.
+    fn tick_clock(&mut self) -> Reading {
+        let reading = self.clock.read();
+        self.pen.set(reading);
+        if let Some(by_ms) = reading.jump_ms
+            && !matches!(self.conductor.state().phase(), Phase::Ended(_))
+        {
+            self.conductor.note(Event::ClockJumped { by_ms }, &mut self.pen);
+        }
+        reading
+    }
+
+    fn commit(&mut self, observer: &mut dyn Observer) -> Result<(), EngineError> {
+        if !self.pen.has_fresh() {
+            return Ok(());
+        }
+        let records = self.pen.commit().map_err(|source| self.journal_failed(source))?;
+        observer.recorded(self.conductor.state(), &records);
+        Ok(())
+    }
+
+    fn journal_failed(&self, source: crate::journal::JournalError) -> EngineError {
+        EngineError::Journal { source, card: self.conductor.state().rollback_card() }
+    }
+
+    /// After a failed journal write: what is under way ends, and nothing new starts.
+    async fn wait_for_hands(&mut self, inputs: &mut UnboundedReceiver<Input>) {
+        let longest = Duration::from_secs(60);
+        while self.conductor.has_effects_under_way() {
+            match tokio::time::timeout(longest, inputs.recv()).await {
+                Ok(Some(input)) => self.conductor.forget(&input),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+}
+
+/// What came in since the last turn.
+#[derive(Debug, Default)]
+struct Batch {
+    inputs: Vec<Input>,
+    answers: Vec<tokio::sync::oneshot::Sender<Answer>>,
+}
+
+impl Batch {
+    fn order(&mut self, order: Incoming) {
+        self.inputs.push(Input::Ordered(order.command, order.by));
+        self.answers.push(order.answer);
+    }
+
+    /// Notes go before the ends of the attempts that they tell of.
+    fn notes(&mut self, notes: &mut UnboundedReceiver<Note>) {
+        let mut first = Vec::new();
+        while let Ok(note) = notes.try_recv() {
+            first.push(Input::Noted(event_of(note)));
+        }
+        first.append(&mut self.inputs);
+        self.inputs = first;
+    }
+
+    fn note(&mut self, note: Note) {
+        self.inputs.push(Input::Noted(event_of(note)));
+    }
+}
+
+fn event_of(note: Note) -> Event {
+    let Note { step, attempt, kind } = note;
+    match kind {
+        NoteKind::Statement { statement, duration_ms, result } => {
+            Event::StatementSent { step, attempt, statement, duration_ms, result }
+        }
+        NoteKind::Output { stream, text } => Event::OutputCaptured { step, attempt, stream: stream.to_owned(), text },
+        NoteKind::Progress(text) => Event::ProgressNoted { step, attempt, text },
+    }
+}
+
+fn executor_started(clock: &Clock) -> Event {
+    Event::ExecutorStarted {
+        pid: std::process::id(),
+        host: nix::unistd::gethostname().map_or_else(|_| "unknown".to_owned(), |name| name.to_string_lossy().into_owned()),
+        boot: clock.boot().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+fn lock(folder: &RunFolder, run: &RunId) -> Result<Files, EngineError> {
+    Files::lock(folder).map_err(|source| match source {
+        LockError::Io(error) => EngineError::io("cannot lock the run", folder.lock())(error),
+        held => EngineError::Busy { run: run.clone(), source: held },
+    })
+}
+
+fn protect(path: &Path) -> Result<(), EngineError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+        .map_err(EngineError::io("cannot protect the folder of the run", path))
+}
+
+/// The runbook's name, the day, and a random tail.
+fn fresh_id(runbook: &str, now: Timestamp) -> std::io::Result<RunId> {
+    let mut tail = [0; 8];
+    getrandom::fill(&mut tail).map_err(std::io::Error::other)?;
+    let day: String = now.to_string().chars().take(10).filter(char::is_ascii_digit).collect();
+    let tail = Digest::of(&tail).short();
+    Ok(RunId::new(format!("{runbook}-{day}-{}", &tail[..6])))
+}

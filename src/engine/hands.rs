@@ -1,0 +1,245 @@
+//! Performs effects: builds a call, runs the verbs of its action under a deadline, and sends back what came of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+use super::secrets::Secrets;
+use crate::catalog::{self, ParamType};
+use crate::connectors::{Act, ActionError, Call, Evidence, LivePermit, Note, Recorder, Registry, Target};
+use crate::model::{Arguments, Redactor, RunId, TargetName, Touch, Value};
+use crate::plan::Plan;
+use crate::run::{CallSpec, Effect, Failure, Input, Instance, Look, Preparation, Success};
+
+/// How much longer than its deadline a verb is waited for; it should have ended by itself before.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The hands of one executor.
+pub(super) struct Hands {
+    shared: Arc<Shared>,
+    cancels: HashMap<Instance, CancellationToken>,
+}
+
+struct Shared {
+    plan: Arc<Plan>,
+    run: RunId,
+    registry: Registry,
+    permit: LivePermit,
+    secrets: Secrets,
+    base_dir: PathBuf,
+    inputs: UnboundedSender<Input>,
+    notes: UnboundedSender<Note>,
+}
+
+impl Hands {
+    pub fn new(
+        plan: Arc<Plan>,
+        run: RunId,
+        registry: Registry,
+        inputs: UnboundedSender<Input>,
+        notes: UnboundedSender<Note>,
+    ) -> Self {
+        let base_dir = PathBuf::from(&plan.content().base_dir);
+        let permit = LivePermit::for_live_engine();
+        let shared = Shared { plan, run, registry, permit, secrets: Secrets::default(), base_dir, inputs, notes };
+        Self { shared: Arc::new(shared), cancels: HashMap::new() }
+    }
+
+    /// Begins an effect; its end arrives as an input.
+    pub fn perform(&mut self, effect: Effect) {
+        let instance = match &effect {
+            Effect::Cancel(instance) => {
+                if let Some(cancel) = self.cancels.remove(instance) {
+                    cancel.cancel();
+                }
+                return;
+            }
+            Effect::Prepare(spec)
+            | Effect::Apply(spec)
+            | Effect::Probe(spec)
+            | Effect::Undo(spec)
+            | Effect::UndoByAction(spec) => spec.instance,
+        };
+        let cancel = CancellationToken::new();
+        self.cancels.insert(instance, cancel.clone());
+        let shared = self.shared.clone();
+        tokio::spawn(async move {
+            let input = shared.run_verb(effect, cancel).await;
+            // A closed channel means that the executor is gone; the next one finds the attempt in doubt.
+            let _ = shared.inputs.send(input);
+        });
+    }
+}
+
+impl Shared {
+    async fn run_verb(&self, effect: Effect, cancel: CancellationToken) -> Input {
+        match effect {
+            Effect::Prepare(spec) => {
+                let result = self.bounded(&spec, cancel, false, |act, call| async move { prepare(&*act, &call).await }).await;
+                Input::Prepared(spec.instance, spec.attempt, result.map(|p| self.redact_preparation(p)))
+            }
+            Effect::Apply(spec) => {
+                let snapshot = spec.snapshot.clone();
+                let verbs = |act: Arc<dyn Act>, call: Call| async move { apply(&*act, &call, &snapshot).await };
+                let result = self.bounded(&spec, cancel, spec.mutating, verbs).await;
+                Input::Applied(spec.instance, spec.attempt, result.map(|s| self.redact_success(s)))
+            }
+            Effect::Probe(spec) => {
+                let snapshot = spec.snapshot.clone();
+                let verbs = |act: Arc<dyn Act>, call: Call| async move { act.probe(&call, &snapshot).await };
+                let result = self.bounded(&spec, cancel, false, verbs).await;
+                let redactor = self.secrets.redactor();
+                let look = |p: crate::connectors::Probed| Look {
+                    finding: p.finding,
+                    outputs: redactor.redact_value(&p.outputs),
+                    evidence: redactor.redact_value(&p.facts),
+                };
+                Input::Probed(spec.instance, spec.attempt, result.map(look))
+            }
+            Effect::Undo(spec) => {
+                let snapshot = spec.snapshot.clone();
+                let verbs = |act: Arc<dyn Act>, call: Call| async move { act.undo(&call, &snapshot).await };
+                let result = self.bounded(&spec, cancel, true, verbs).await;
+                Input::Undone(spec.instance, spec.attempt, result.map(|evidence| self.shown(&evidence)))
+            }
+            Effect::UndoByAction(spec) => {
+                let verbs = |act: Arc<dyn Act>, call: Call| async move {
+                    let prepared = prepare(&*act, &call).await?;
+                    apply(&*act, &call, &prepared.snapshot).await
+                };
+                let result = self.bounded(&spec, cancel, true, verbs).await;
+                let redactor = self.secrets.redactor();
+                Input::Undone(spec.instance, spec.attempt, result.map(|success| redactor.redact_value(&success.evidence)))
+            }
+            Effect::Cancel(_) => unreachable!("invariant: a cancel is no verb"),
+        }
+    }
+
+    /// Runs verbs under the deadline of the call. Whoever has not answered after it and a grace is given up on.
+    async fn bounded<T, F>(
+        &self,
+        spec: &CallSpec,
+        cancel: CancellationToken,
+        mutating: bool,
+        verbs: impl FnOnce(Arc<dyn Act>, Call) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, ActionError>>,
+    {
+        let timeout = spec.timeout.as_duration();
+        let act = self.registry.acting(&spec.action, &self.permit).ok_or_else(|| {
+            Failure::untouched(format!("this build of Pointsman has no connector for the action {}", spec.action))
+        })?;
+        let call = self.call(spec, Instant::now() + timeout, cancel).map_err(|error| Failure::untouched(self.redact(&error)))?;
+        match tokio::time::timeout(timeout + GRACE, verbs(act, call)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(self.failure(error)),
+            Err(_) if mutating => Err(Failure {
+                error: format!("the action {} did not answer within {}", spec.action, spec.timeout),
+                touch: Touch::Possible,
+                in_doubt: true,
+                manual: Vec::new(),
+            }),
+            Err(_) => Err(Failure::untouched(format!("the action {} did not answer within {}", spec.action, spec.timeout))),
+        }
+    }
+
+    fn call(&self, spec: &CallSpec, deadline: Instant, cancel: CancellationToken) -> Result<Call, String> {
+        let params = self.fill(&spec.params)?;
+        let target = spec.target.as_ref().map(|name| self.target(name)).transpose()?;
+        let mut targets = BTreeMap::new();
+        for param in catalog::action(&spec.action).map_or(&[][..], |action| action.params) {
+            if let (ParamType::Target, Ok(Some(name))) = (param.kind, params.opt_text(param.name)) {
+                let name = TargetName::new(name);
+                targets.insert(name.clone(), self.target(&name)?);
+            }
+        }
+        let recorder = Recorder::new(spec.step.clone(), spec.attempt, self.secrets.redactor(), self.notes.clone());
+        let (run, step, attempt) = (self.run.clone(), spec.step.clone(), spec.attempt);
+        Ok(Call { run, step, attempt, params, target, targets, base_dir: self.base_dir.clone(), deadline, cancel, recorder })
+    }
+
+    fn target(&self, name: &TargetName) -> Result<Target, String> {
+        let planned = self.plan.content().targets.get(name).ok_or_else(|| format!("the plan has no target {name}"))?;
+        Ok(Target { name: name.clone(), connector: planned.connector.clone(), settings: self.fill(&planned.settings)? })
+    }
+
+    fn fill(&self, param: &crate::plan::Param) -> Result<Arguments, String> {
+        match param.filled(&mut |place| self.secrets.read(place, &self.base_dir))? {
+            Value::Object(object) => Ok(Arguments::new(object)),
+            Value::Null => Ok(Arguments::default()),
+            other => Err(format!("parameters must be a map and are {other}")),
+        }
+    }
+
+    fn redact(&self, text: &str) -> String {
+        self.secrets.redactor().redact(text)
+    }
+
+    fn failure(&self, error: ActionError) -> Failure {
+        let redactor = self.secrets.redactor();
+        let message = match &error.hint {
+            Some(hint) => format!("{} ({hint})", error.message),
+            None => error.message.clone(),
+        };
+        Failure {
+            error: redactor.redact(&message),
+            touch: error.touch,
+            in_doubt: error.in_doubt,
+            manual: error.manual.iter().map(|line| redactor.redact(line)).collect(),
+        }
+    }
+
+    fn redact_preparation(&self, preparation: Preparation) -> Preparation {
+        let redactor: Arc<Redactor> = self.secrets.redactor();
+        Preparation {
+            identity: redactor.redact_value(&preparation.identity),
+            snapshot: redactor.redact_value(&preparation.snapshot),
+        }
+    }
+
+    fn redact_success(&self, success: Success) -> Success {
+        let redactor = self.secrets.redactor();
+        Success { outputs: redactor.redact_value(&success.outputs), evidence: redactor.redact_value(&success.evidence) }
+    }
+
+    fn shown(&self, evidence: &Evidence) -> Value {
+        self.secrets.redactor().redact_value(&show(evidence))
+    }
+}
+
+/// Inspect, then capture: nothing is sent that changes anything.
+async fn prepare(act: &dyn Act, call: &Call) -> Result<Preparation, ActionError> {
+    let inspection = act.inspect(call).await?;
+    if !inspection.blockers.is_empty() {
+        let blockers: Vec<String> = inspection
+            .blockers
+            .iter()
+            .map(|blocker| match &blocker.owner {
+                Some(owner) => format!("{} (of {owner})", blocker.what),
+                None => blocker.what.clone(),
+            })
+            .collect();
+        return Err(ActionError::untouched(format!("blocked: {}", blockers.join("; "))));
+    }
+    let snapshot = act.capture(call).await?;
+    Ok(Preparation { identity: inspection.identity, snapshot })
+}
+
+/// Apply, then prove: no step succeeds on an exit code alone.
+async fn apply(act: &dyn Act, call: &Call, snapshot: &Value) -> Result<Success, ActionError> {
+    let applied = act.apply(call, snapshot).await?;
+    let evidence = act
+        .prove(call, snapshot, &applied)
+        .await
+        .map_err(|error| ActionError { message: format!("applied, and the proof failed: {}", error.message), ..error })?;
+    Ok(Success { outputs: applied.outputs, evidence: show(&evidence) })
+}
+
+fn show(evidence: &Evidence) -> Value {
+    serde_json::json!({ "facts": evidence.facts, "digest": evidence.digest })
+}

@@ -1,0 +1,24 @@
+//! Who this process acts for: the user id that the kernel vouches for, and the person behind it.
+
+use nix::unistd::{Uid, User};
+
+use crate::authority::{Claim, Unrecognised, recognise};
+use crate::model::{Actor, Roster};
+
+/// The principal behind this process.
+///
+/// # Errors
+/// When the claim and the roster do not agree.
+pub fn whoami(roster: Option<&Roster>, claim: &Claim) -> Result<Actor, Unrecognised> {
+    principal(roster, Uid::current().as_raw(), claim)
+}
+
+/// The principal behind a user id.
+pub(super) fn principal(roster: Option<&Roster>, uid: u32, claim: &Claim) -> Result<Actor, Unrecognised> {
+    recognise(roster, uid, &login(uid), claim)
+}
+
+/// The login name of a user id, or its number where the machine has no name for it.
+pub fn login(uid: u32) -> String {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
+}

@@ -1,0 +1,52 @@
+//! Reads a run without its lock: for status, audit and post-mortems, also while it lives.
+
+use std::fs;
+use std::sync::Arc;
+
+use super::{EngineError, Home};
+use crate::journal::{self, Reader};
+use crate::model::RunId;
+use crate::plan::Plan;
+use crate::run::{Event, Record, State};
+
+/// The state of a run after record `at`, or after its last one, and the records up to there.
+///
+/// # Errors
+/// When the run's files cannot be read or do not belong together.
+pub fn load(home: &Home, run: &RunId, at: Option<u64>) -> Result<(State, Vec<Record>), EngineError> {
+    let folder = home.folder(run);
+    let path = folder.journal();
+    let mut reader = Reader::open(&path).map_err(EngineError::Read)?;
+    let first = match reader.next() {
+        Some(entry) => entry.map_err(EngineError::Read)?.record,
+        None => return Err(EngineError::NoAnswer("the run has no record yet".to_owned())),
+    };
+    let plan = stored_plan(home, run, &first)?;
+    let mut state = State::new(Arc::new(plan));
+    state.apply(&first).map_err(EngineError::Fold)?;
+    let mut records = vec![first];
+    for entry in reader {
+        let record = entry.map_err(EngineError::Read)?.record;
+        if at.is_some_and(|at| record.seq > at) {
+            break;
+        }
+        state.apply(&record).map_err(EngineError::Fold)?;
+        records.push(record);
+    }
+    Ok((state, records))
+}
+
+/// The plan that the run started with, held against the digest in record 1.
+pub(super) fn stored_plan(home: &Home, run: &RunId, first: &Record) -> Result<Plan, EngineError> {
+    let Event::RunStarted { plan, .. } = &first.event else {
+        return Err(EngineError::NoAnswer("the journal does not begin with the start of a run".to_owned()));
+    };
+    let path = home.folder(run).plan();
+    let stored = fs::read(&path).map_err(EngineError::io("cannot read the stored plan", path))?;
+    Plan::from_stored(stored, *plan).map_err(EngineError::Plan)
+}
+
+/// Whether an executor drives the run now.
+pub fn is_live(home: &Home, run: &RunId) -> bool {
+    journal::lock::holder(&home.folder(run)).is_ok_and(|holder| holder.is_some())
+}

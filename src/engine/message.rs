@@ -1,0 +1,116 @@
+//! What goes over the socket of a live run: one line of JSON each way.
+
+use serde::{Deserialize, Serialize};
+
+use crate::authority::Claim;
+use crate::model::{Finding, Object, PersonId, StepId};
+use crate::run::{Answer, Command};
+
+/// An order, as it goes over the socket.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Request {
+    /// Whom the sender says to be.
+    #[serde(rename = "as")]
+    pub person: Option<PersonId>,
+    pub order: Order,
+}
+
+/// A command on the wire.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Order {
+    Approve { step: StepId, note: String },
+    Withdraw { step: StepId },
+    Reject { step: StepId, reason: String },
+    Report { step: StepId, answers: Object },
+    Pause { reason: String },
+    Continue,
+    Retry { step: StepId },
+    Skip { step: StepId, reason: String },
+    Resolve { step: StepId, finding: Finding },
+    Rollback { reason: String },
+    Abort { reason: String },
+}
+
+/// The answer on the wire.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Reply {
+    Accepted,
+    AlreadyDone,
+    NotApplicable(String),
+    Forbidden(String),
+}
+
+impl Request {
+    pub fn new(command: Command, claim: &Claim) -> Self {
+        let person = match claim {
+            Claim::Whoever => None,
+            Claim::Person(person) => Some(person.clone()),
+        };
+        Self { person, order: command.into() }
+    }
+
+    pub fn claim(&self) -> Claim {
+        self.person.clone().map_or(Claim::Whoever, Claim::Person)
+    }
+}
+
+impl From<Command> for Order {
+    fn from(command: Command) -> Self {
+        match command {
+            Command::Approve { step, note } => Self::Approve { step, note },
+            Command::Withdraw { step } => Self::Withdraw { step },
+            Command::Reject { step, reason } => Self::Reject { step, reason },
+            Command::Report { step, answers } => Self::Report { step, answers },
+            Command::Pause { reason } => Self::Pause { reason },
+            Command::Continue => Self::Continue,
+            Command::Retry { step } => Self::Retry { step },
+            Command::Skip { step, reason } => Self::Skip { step, reason },
+            Command::Resolve { step, finding } => Self::Resolve { step, finding },
+            Command::Rollback { reason } => Self::Rollback { reason },
+            Command::Abort { reason } => Self::Abort { reason },
+        }
+    }
+}
+
+impl From<Order> for Command {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Approve { step, note } => Self::Approve { step, note },
+            Order::Withdraw { step } => Self::Withdraw { step },
+            Order::Reject { step, reason } => Self::Reject { step, reason },
+            Order::Report { step, answers } => Self::Report { step, answers },
+            Order::Pause { reason } => Self::Pause { reason },
+            Order::Continue => Self::Continue,
+            Order::Retry { step } => Self::Retry { step },
+            Order::Skip { step, reason } => Self::Skip { step, reason },
+            Order::Resolve { step, finding } => Self::Resolve { step, finding },
+            Order::Rollback { reason } => Self::Rollback { reason },
+            Order::Abort { reason } => Self::Abort { reason },
+        }
+    }
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Accepted => Self::Accepted,
+            Answer::AlreadyDone => Self::AlreadyDone,
+            Answer::NotApplicable(why) => Self::NotApplicable(why),
+            Answer::Forbidden(why) => Self::Forbidden(why),
+        }
+    }
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        match reply {
+            Reply::Accepted => Self::Accepted,
+            Reply::AlreadyDone => Self::AlreadyDone,
+            Reply::NotApplicable(why) => Self::NotApplicable(why),
+            Reply::Forbidden(why) => Self::Forbidden(why),
+        }
+    }
+}
