@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[cfg(feature = "sqlite")]
+mod demo;
+#[cfg(feature = "sqlite")]
 mod shop;
 
 /// A declarative cutover runbook engine.
@@ -17,6 +19,8 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    #[cfg(feature = "sqlite")]
+    Demo(demo::DemoArgs),
     /// One process of the demo's shop
     #[cfg(feature = "sqlite")]
     #[command(hide = true)]
@@ -27,10 +31,13 @@ enum Command {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         #[cfg(feature = "sqlite")]
-        Command::Shop(args) => shop::run(&args),
+        Command::Shop(args) => shop::run(&args).map(|()| true),
+        #[cfg(feature = "sqlite")]
+        Command::Demo(args) => demo::run(&args),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

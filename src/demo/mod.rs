@@ -7,15 +7,25 @@
 #[cfg(feature = "sqlite")]
 pub mod crew;
 #[cfg(feature = "sqlite")]
+pub mod executor;
+#[cfg(feature = "sqlite")]
 pub mod mischief;
+#[cfg(feature = "sqlite")]
+pub mod night;
 #[cfg(feature = "sqlite")]
 pub mod shop;
 #[cfg(feature = "sqlite")]
 pub mod story;
 #[cfg(feature = "sqlite")]
 pub mod verdict;
+#[cfg(feature = "sqlite")]
+pub mod watch;
 
 #[cfg(feature = "sqlite")]
+pub use night::{Ending, Manner, NightError, Wish, live};
+#[cfg(feature = "sqlite")]
 pub use shop::{Control, Folder, Role, ShopError, Side};
+#[cfg(feature = "sqlite")]
+pub use story::Story;
 #[cfg(feature = "sqlite")]
 pub use verdict::Verdict;

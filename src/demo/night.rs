@@ -9,7 +9,7 @@ use super::crew::{Crew, CrewError};
 use super::executor::{Executor, ProcessError, Program};
 use super::mischief::Mischief;
 use super::shop::{self, Folder, ShopError};
-use super::story::{GATE, Moment, Story, Trouble};
+use super::story::{GATE, Moment, Story};
 use super::watch::{Look, Watch, WatchError};
 use super::{Side, Verdict};
 use crate::model::RunOutcome;
@@ -178,7 +178,9 @@ impl Night {
 
         let live = self.folder.live_side()?;
         self.crew.more_orders(live, SOME_ORDERS)?;
-        println!("\nThe run is over and {SOME_ORDERS} more orders went into {live}.db. The shop closes, and this is what its own ledger");
+        println!(
+            "\nThe run is over and {SOME_ORDERS} more orders went into {live}.db. The shop closes, and this is what its own ledger"
+        );
         println!("and the databases say:\n");
         self.crew.close()?;
         let verdict = Verdict::of(&self.folder)?;
@@ -237,7 +239,9 @@ impl Night {
         self.step_seen = true;
         let id = executor.id();
         executor.kill()?;
-        println!("\n>>> The executor (process {id}) was killed with SIGKILL in the middle of {step}. The shop knows nothing of it.");
+        println!(
+            "\n>>> The executor (process {id}) was killed with SIGKILL in the middle of {step}. The shop knows nothing of it."
+        );
         self.end_mischief()?;
         println!();
         Ok(self.program.start(&["resume", &look.run])?)
@@ -254,14 +258,11 @@ impl Night {
         let verb = match self.wish.story {
             Story::Fail(GATE) => return Ok(false),
             Story::Reject => "reject",
-            Story::Plain | Story::Fail(_) | Story::Kill(_) => match self.wish.manner {
-                Manner::Unattended => "approve",
-                Manner::AtTerminal if self.ask(look)? => "approve",
-                Manner::AtTerminal => {
-                    self.wish.story = Story::Reject;
-                    "reject"
-                }
-            },
+            Story::Plain | Story::Fail(_) | Story::Kill(_) if self.wish.manner == Manner::Unattended || ask(look)? => "approve",
+            Story::Plain | Story::Fail(_) | Story::Kill(_) => {
+                self.wish.story = Story::Reject;
+                "reject"
+            }
         };
         let mut args = vec![verb, &look.run, GATE];
         if verb == "reject" {
@@ -271,33 +272,21 @@ impl Night {
         Ok(true)
     }
 
-    fn ask(&mut self, look: &Look) -> Result<bool, NightError> {
-        let failed = |source| NightError::File { path: "the terminal".into(), source };
-        println!("\n{GATE} waits for you: {}", look.prompt(GATE).unwrap_or("shall we?"));
-        print!("Approve? [y/n] ");
-        std::io::stdout().flush().map_err(failed)?;
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
-        Ok(matches!(line.trim(), "y" | "Y" | "yes"))
-    }
-
     /// Takes the trouble back once its step has failed, and orders another attempt where nothing can turn back any more.
     fn repair(&mut self, look: &Look) -> Result<(), NightError> {
         let Story::Fail(step) = self.wish.story else { return Ok(()) };
         let Some(status) = look.status(step).filter(|_| !self.step_seen) else { return Ok(()) };
-        match status {
-            StepStatus::Held => {
-                self.step_seen = true;
-                println!("\n>>> {step} failed after the point of no return: the run waits for a person, who repairs the shop.");
-                self.end_mischief()?;
-                self.must(&["retry", &look.run, step])
-            }
-            StepStatus::Failed | StepStatus::Rejected => {
-                self.step_seen = true;
-                self.end_mischief()
-            }
-            _ => Ok(()),
+        if status == StepStatus::Held {
+            self.step_seen = true;
+            println!("\n>>> {step} failed after the point of no return: the run waits for a person, who repairs the shop.");
+            self.end_mischief()?;
+            return self.must(&["retry", &look.run, step]);
         }
+        if matches!(status, StepStatus::Failed | StepStatus::Rejected) {
+            self.step_seen = true;
+            self.end_mischief()?;
+        }
+        Ok(())
     }
 
     fn must(&self, args: &[&str]) -> Result<(), NightError> {
@@ -328,6 +317,17 @@ impl Night {
         }
         Ok(())
     }
+}
+
+/// Asks the person at the terminal whether to go live.
+fn ask(look: &Look) -> Result<bool, NightError> {
+    let failed = |source| NightError::File { path: "the terminal".into(), source };
+    println!("\n{GATE} waits for you: {}", look.prompt(GATE).unwrap_or("shall we?"));
+    print!("Approve? [y/n] ");
+    std::io::stdout().flush().map_err(failed)?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
 fn capital(text: &str) -> String {

@@ -1,0 +1,135 @@
+//! What the run is doing, read from its own journal: the same records and the same fold as the executor's.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::journal::{ReadError, Reader, RunFolder};
+use crate::model::{RunOutcome, StepId};
+use crate::plan::{Plan, StoredPlanError};
+use crate::run::{Event, FoldError, Phase, State, StepStatus};
+
+/// Follows the one run of a demo.
+#[derive(Debug)]
+pub struct Watch {
+    home: PathBuf,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    reader: Reader,
+    state: State,
+    prompts: HashMap<StepId, String>,
+}
+
+/// Where the run stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Look {
+    /// The run.
+    pub run: String,
+    /// How it ended, once it has.
+    pub outcome: Option<RunOutcome>,
+    statuses: HashMap<StepId, StepStatus>,
+    prompts: HashMap<StepId, String>,
+}
+
+/// Why a run cannot be watched.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// Its folder cannot be read.
+    #[error("the run's folder cannot be read")]
+    Io(#[from] io::Error),
+    /// Its journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] ReadError),
+    /// Its plan cannot be read.
+    #[error(transparent)]
+    Plan(#[from] StoredPlanError),
+    /// Its records make no sense.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+}
+
+impl Watch {
+    /// Watches the run that will appear in `home`.
+    pub fn new(home: &Path) -> Self {
+        Self { home: home.to_owned(), open: None }
+    }
+
+    /// Where the run stands now; `None` before its first record.
+    ///
+    /// # Errors
+    /// When its journal or its plan is damaged.
+    pub fn look(&mut self) -> Result<Option<Look>, WatchError> {
+        if self.open.is_none() {
+            self.open = find(&self.home)?.map_or(Ok(None), |folder| open(&folder))?;
+        }
+        let Some(Open { reader, state, prompts }) = &mut self.open else { return Ok(None) };
+        read_on(reader, state, prompts)?;
+        let Some(run) = state.run() else { return Ok(None) };
+        let outcome = match state.phase() {
+            Phase::Ended(outcome) => Some(outcome),
+            Phase::New | Phase::Forward | Phase::RollingBack | Phase::Aborting | Phase::Finally(_) => None,
+        };
+        let statuses = state.instances().map(|i| (state.id(i).clone(), state.step(i).status)).collect();
+        Ok(Some(Look { run: run.to_string(), outcome, statuses, prompts: prompts.clone() }))
+    }
+}
+
+impl Look {
+    /// Where a step stands.
+    pub fn status(&self, step: &str) -> Option<StepStatus> {
+        self.statuses.iter().find(|(id, _)| id.as_str() == step).map(|(_, status)| *status)
+    }
+
+    /// What persons are asked at a step.
+    pub fn prompt(&self, step: &str) -> Option<&str> {
+        self.prompts.iter().find(|(id, _)| id.as_str() == step).map(|(_, prompt)| prompt.as_str())
+    }
+}
+
+fn read_on(reader: &mut Reader, state: &mut State, prompts: &mut HashMap<StepId, String>) -> Result<(), WatchError> {
+    for entry in reader.by_ref() {
+        let record = entry?.record;
+        if let Event::WaitStarted { step, prompt, .. } = &record.event {
+            prompts.insert(step.clone(), prompt.clone());
+        }
+        state.apply(&record)?;
+    }
+    Ok(())
+}
+
+/// The folder below `home` that has a journal in it.
+fn find(home: &Path) -> io::Result<Option<RunFolder>> {
+    let mut places = vec![home.to_owned()];
+    while let Some(place) = places.pop() {
+        let entries = match fs::read_dir(&place) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                let folder = RunFolder::at(&path);
+                if folder.journal().is_file() {
+                    return Ok(Some(folder));
+                }
+                places.push(path);
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Opens the journal; `None` while its first record is not there.
+fn open(folder: &RunFolder) -> Result<Option<Open>, WatchError> {
+    let Some(first) = Reader::open(&folder.journal())?.next() else { return Ok(None) };
+    let Event::RunStarted { plan, .. } = first?.record.event else { return Ok(None) };
+    let plan = Plan::from_stored(fs::read(folder.plan())?, plan)?;
+    let reader = Reader::open(&folder.journal())?;
+    Ok(Some(Open { reader, state: State::new(Arc::new(plan)), prompts: HashMap::new() }))
+}
