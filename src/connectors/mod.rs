@@ -3,8 +3,14 @@
 //! A connector gets resolved parameters, a cancel token and a recorder. It knows no run, no journal and no plan.
 
 pub mod contract;
+pub mod file;
 pub mod recorder;
 pub mod registry;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+pub mod tables;
+
+mod patience;
 
 pub use contract::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target};
 pub use recorder::{Note, Recorder};

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Act, Inspect};
+#[cfg(feature = "sqlite")]
+use super::sqlite;
+use super::{Act, Inspect, file, tables};
 
 /// The right to change systems. Only the live engine makes one; a dry run has none, so it cannot reach [`Act`].
 #[derive(Debug)]
@@ -25,7 +27,19 @@ pub struct Registry {
 impl Registry {
     /// Every action of this build.
     pub fn standard() -> Self {
-        Self::default()
+        let mut registry = Self::default();
+        registry.add(file::SwitchFile);
+        registry.add(tables::CheckTables);
+        #[cfg(feature = "sqlite")]
+        {
+            registry.add(sqlite::FreezeWrites);
+            registry.add(sqlite::AllowWrites);
+            registry.add(sqlite::Drain);
+            registry.add(sqlite::WaitFence);
+            registry.add(sqlite::Query);
+            registry.add(sqlite::Execute);
+        }
+        registry
     }
 
     /// Adds an action.

@@ -1,0 +1,229 @@
+//! `sqlite.drain`: a queue table is empty, stays empty, and nobody can feed it. Empty alone is no proof.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use rusqlite::params_from_iter;
+use rusqlite::types::Value as Cell;
+use serde_json::json;
+
+use super::canary::{self, Expected, Round};
+use super::cell::filter;
+use super::freeze::after_apply;
+use super::own_target;
+use super::schema::{Table, chosen, quoted, tables};
+use super::session::{Access, Session, open, run, with_session};
+use super::trigger::{Operation, triggers};
+use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target};
+use crate::model::{Condition, Finding, Span, Value};
+
+/// The action.
+#[derive(Debug)]
+pub struct Drain;
+
+/// What a step asks for.
+#[derive(Clone, Debug)]
+struct Order {
+    table: String,
+    pending: Vec<(String, Condition)>,
+    producers: Vec<String>,
+    stable_for: Duration,
+    every: Duration,
+    within: Duration,
+    no_progress_for: Duration,
+}
+
+impl Order {
+    fn of(call: &Call) -> Result<Self, ActionError> {
+        let span = |name: &str, default: u64| -> Result<Duration, ActionError> {
+            Ok(call.params.opt_span(name)?.unwrap_or(Span::from_millis(default)).as_duration())
+        };
+        let table = call.params.text("table")?.to_owned();
+        let producers = call.params.texts("producers")?;
+        Ok(Self {
+            pending: call.params.conditions("pending")?,
+            producers: if producers.is_empty() { vec![table.clone()] } else { producers },
+            table,
+            stable_for: span("stable_for", 1_000)?,
+            every: span("every", 200)?,
+            within: span("within", 60_000)?,
+            no_progress_for: span("no_progress_for", 30_000)?,
+        })
+    }
+
+    fn question(&self, session: &Session) -> Result<(String, Vec<Cell>), ActionError> {
+        let (clause, bound) = filter(session, &self.table, &self.pending)?;
+        super::schema::columns(session, &self.table)?;
+        Ok((format!("SELECT count(*) FROM {}{clause}", quoted(&self.table)), bound))
+    }
+}
+
+/// The database of the producers.
+fn feeder(call: &Call) -> Result<&Target, ActionError> {
+    match call.params.opt_text("fed_by")? {
+        None => own_target(call),
+        Some(name) => {
+            call.targets.get(name).ok_or_else(|| ActionError::untouched(format!("the target `{name}` of `fed_by` is not known")))
+        }
+    }
+}
+
+/// The tables of the producers that can still insert.
+fn unfrozen(session: &Session, producers: &[String]) -> Result<(Vec<Table>, Vec<String>), ActionError> {
+    let scope = chosen(&tables(session)?, producers, &[])?;
+    let frozen = triggers(session)?;
+    let open = scope
+        .iter()
+        .filter(|table| !frozen.iter().any(|t| t.table == table.name && t.operation == Operation::Insert && !t.is_altered()))
+        .map(|table| table.name.clone())
+        .collect();
+    Ok((scope, open))
+}
+
+async fn nobody_feeds(call: &Call, producers: &[String]) -> Result<(), ActionError> {
+    let wanted = producers.to_vec();
+    let (_, open) = with_session(call, feeder(call)?, Access::Read, move |session| unfrozen(session, &wanted)).await?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    Err(ActionError::untouched(format!(
+        "nothing proves that the queue is not fed: inserts into {} are accepted",
+        open.join(", ")
+    ))
+    .hint("freeze the producers first with `sqlite.freeze_writes`, or name the frozen ones under `producers`"))
+}
+
+/// How a queue went down.
+struct Drained {
+    count: i64,
+    waited: Duration,
+}
+
+fn wait_until_empty(session: &Session, order: &Order) -> Result<Drained, ActionError> {
+    let (sql, bound) = order.question(session)?;
+    let begun = Instant::now();
+    let patience = session.patience().at_most(order.within);
+    let (mut asked, mut drained) = (0_u64, 0_i64);
+    let mut last: Option<i64> = None;
+    let mut moved = begun;
+    let mut told = begun;
+    let mut empty_since: Option<Instant> = None;
+    let result = loop {
+        let pending: i64 =
+            session.silently(|c| c.prepare_cached(&sql)?.query_row(params_from_iter(bound.iter()), |row| row.get(0)))?;
+        asked += 1;
+        let now = Instant::now();
+        if let Some(before) = last {
+            drained += (before - pending).max(0);
+        }
+        if last.is_none_or(|before| pending < before) {
+            moved = now;
+        }
+        if last != Some(pending) && (last.is_none() || pending == 0 || now - told >= Duration::from_secs(1)) {
+            session.recorder().progress(&format!("{} holds {pending} pending rows", order.table));
+            told = now;
+        }
+        last = Some(pending);
+        empty_since = if pending == 0 { empty_since.or(Some(now)) } else { None };
+        if empty_since.is_some_and(|since| now - since >= order.stable_for) {
+            break Ok(Drained { count: drained, waited: begun.elapsed() });
+        }
+        if pending > 0 && now - moved >= order.no_progress_for {
+            let idle = Span::from_millis(order.no_progress_for.as_millis() as u64);
+            break Err(ActionError::untouched(format!(
+                "{} still holds {pending} pending rows and none went for {idle}",
+                order.table
+            ))
+            .hint("see whether its worker is alive"));
+        }
+        if let Err(stopped) = patience.sleep_blocking(order.every) {
+            break Err(ActionError::untouched(format!("{} still holds {pending} pending rows: {stopped}", order.table)));
+        }
+    };
+    let end = format!("asked {asked} times, last answer {}", last.unwrap_or_default());
+    session.recorder().statement(&sql, begun.elapsed(), &end);
+    result
+}
+
+#[async_trait]
+impl Inspect for Drain {
+    fn name(&self) -> &'static str {
+        "sqlite.drain"
+    }
+
+    async fn inspect(&self, call: &Call) -> Result<Inspection, ActionError> {
+        let order = Order::of(call)?;
+        let producers = order.producers.clone();
+        let (_, unfrozen) = with_session(call, feeder(call)?, Access::Read, move |session| unfrozen(session, &producers)).await?;
+        with_session(call, own_target(call)?, Access::Read, move |session| {
+            let (sql, bound) = order.question(session)?;
+            let pending: i64 = session.one(&sql, params_from_iter(bound.iter()), |row| row.get(0))?;
+            let blockers = unfrozen
+                .iter()
+                .map(|table| Blocker { what: format!("inserts into `{table}` are accepted: the queue is fed"), owner: None });
+            Ok(Inspection {
+                identity: session.identity(),
+                state: json!({ "table": order.table, "pending": pending, "producers_not_frozen": unfrozen }),
+                statements: vec![sql],
+                blockers: blockers.collect(),
+                ..Inspection::default()
+            })
+        })
+        .await
+    }
+
+    async fn capture(&self, _call: &Call) -> Result<Value, ActionError> {
+        Ok(Value::Null)
+    }
+
+    async fn probe(&self, _call: &Call, _snapshot: &Value) -> Result<Probed, ActionError> {
+        // It only looks: nothing can be left of it, and looking again is harmless.
+        Ok(Probed { finding: Finding::NotApplied, outputs: Value::Null, facts: Value::Null })
+    }
+}
+
+#[async_trait]
+impl Act for Drain {
+    async fn apply(&self, call: &Call, _snapshot: &Value) -> Result<Applied, ActionError> {
+        let order = Order::of(call)?;
+        nobody_feeds(call, &order.producers).await?;
+        let producers = order.producers.clone();
+        let drained =
+            with_session(call, own_target(call)?, Access::Read, move |session| wait_until_empty(session, &order)).await?;
+        nobody_feeds(call, &producers).await?;
+        Ok(Applied { outputs: json!({ "drained": drained.count, "waited_ms": drained.waited.as_millis() as u64 }) })
+    }
+
+    /// Counts once more after the producers' canaries were refused: from there on nobody could have fed it.
+    async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
+        let order = Order::of(call)?;
+        let producers = order.producers.clone();
+        let feeding = open(call, feeder(call)?, Access::Write).await?;
+        let canaries = run(feeding, move |session| {
+            let (scope, open) = unfrozen(session, &producers)?;
+            let transaction = session.begin_immediate(session.busy_timeout())?;
+            let mut round = Round::default();
+            for table in &scope {
+                canary::send(session, table, &[Operation::Insert], Expected::Refused, &mut round)?;
+            }
+            transaction.roll_back();
+            round.verdict().map_err(|why| ActionError::untouched(format!("the queue is fed: {why}")))?;
+            Ok(json!({ "producers": scope.len(), "not_frozen": open, "canaries": round.facts() }))
+        });
+        let canaries = canaries.await.1?;
+        with_session(call, own_target(call)?, Access::Read, move |session| {
+            let (sql, bound) = order.question(session)?;
+            let pending: i64 = session.one(&sql, params_from_iter(bound.iter()), |row| row.get(0))?;
+            if pending > 0 {
+                return Err(ActionError::untouched(format!("{} holds {pending} pending rows again", order.table)));
+            }
+            Ok(Evidence::new(json!({ "identity": session.identity(), "pending": pending, "fed": canaries })))
+        })
+        .await
+        .map_err(after_apply)
+    }
+
+    async fn undo(&self, _call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {
+        Ok(Evidence::new(json!({ "undo": "nothing was changed" })))
+    }
+}

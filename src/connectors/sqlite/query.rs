@@ -1,0 +1,172 @@
+//! `sqlite.query`: one SELECT, held to conditions. The session is opened read-only, so SQLite itself refuses anything else.
+
+use async_trait::async_trait;
+use rusqlite::Statement;
+use rusqlite::types::Value as Cell;
+use serde_json::json;
+
+use super::cell::{from_json, to_json};
+use super::own_target;
+use super::session::{Access, Session, with_session};
+use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
+use crate::model::{Arguments, Condition, Digest, Finding, Object, Value};
+
+/// The action.
+#[derive(Debug)]
+pub struct Query;
+
+/// A SELECT with its values and the conditions on its answer.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    sql: String,
+    bind: Vec<(String, Cell)>,
+    expect: Vec<(String, Condition)>,
+    rows: Option<Condition>,
+}
+
+/// The rows that are kept; the others are counted.
+const KEPT: usize = 100;
+
+/// What came back.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Answer {
+    count: u64,
+    rows: Vec<Object>,
+}
+
+impl Question {
+    pub(super) fn of(params: &Arguments) -> Result<Self, ActionError> {
+        Ok(Self {
+            sql: params.text("sql")?.to_owned(),
+            bind: bindings(params)?,
+            expect: params.conditions("expect")?,
+            rows: params.get("rows").map(Condition::parse).transpose().map_err(ActionError::untouched)?,
+        })
+    }
+
+    /// Asks it.
+    pub(super) fn ask(&self, session: &Session) -> Result<Answer, ActionError> {
+        let shown = |answer: &Answer| format!("{} rows", answer.count);
+        let asked = session.recorded(&self.sql, shown, |c| {
+            let mut statement = c.prepare(&self.sql)?;
+            if !statement.readonly() || statement.column_count() == 0 {
+                return Err(rusqlite::Error::InvalidQuery);
+            }
+            bind(&mut statement, &self.bind)?;
+            let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let mut rows = statement.raw_query();
+            let mut answer = Answer { count: 0, rows: Vec::new() };
+            while let Some(row) = rows.next()? {
+                answer.count += 1;
+                if answer.rows.len() < KEPT {
+                    let cells = names.iter().enumerate();
+                    let object = cells.map(|(at, name)| Ok((name.clone(), to_json(&row.get::<_, Cell>(at)?))));
+                    answer.rows.push(object.collect::<rusqlite::Result<Object>>()?);
+                }
+            }
+            Ok(answer)
+        });
+        asked.map_err(|error| ActionError::untouched(format!("`{}` failed: {error}", self.sql)))
+    }
+
+    /// Whether the answer is as expected; the error says what is not.
+    pub(super) fn check(&self, answer: &Answer) -> Result<(), String> {
+        if let Some(condition) = &self.rows {
+            condition.check(Some(&json!(answer.count))).map_err(|why| format!("rows: {why}"))?;
+        }
+        for (column, condition) in &self.expect {
+            let found = answer.rows.first().and_then(|row| row.get(column));
+            condition.check(found).map_err(|why| format!("{column}: {why}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Answer {
+    fn outputs(&self) -> Value {
+        json!({ "row_count": self.count, "first": self.rows.first(), "rows": self.rows })
+    }
+
+    /// For the evidence: the first row, and a digest over the rows that were kept.
+    pub(super) fn facts(&self) -> Value {
+        let digest = Digest::of(json!(self.rows).to_string().as_bytes()).to_string();
+        json!({ "row_count": self.count, "first": self.rows.first(), "digest": digest })
+    }
+}
+
+/// The values of `bind`.
+pub(super) fn bindings(params: &Arguments) -> Result<Vec<(String, Cell)>, ActionError> {
+    params.map("bind")?.iter().map(|(name, value)| Ok((format!(":{name}"), from_json(value)?))).collect()
+}
+
+/// Binds every value; a parameter without a value, or a value without a parameter, is an error.
+pub(super) fn bind(statement: &mut Statement<'_>, values: &[(String, Cell)]) -> rusqlite::Result<()> {
+    for at in 1..=statement.parameter_count() {
+        let name = statement.parameter_name(at).unwrap_or("?").to_owned();
+        if !values.iter().any(|(given, _)| *given == name) {
+            return Err(rusqlite::Error::InvalidParameterName(format!("{name} has no value under `bind`")));
+        }
+    }
+    for (name, value) in values {
+        let at = statement.parameter_index(name)?;
+        let at = at.ok_or_else(|| rusqlite::Error::InvalidParameterName(format!("{name} is not in the statement")))?;
+        statement.raw_bind_parameter(at, value)?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Inspect for Query {
+    fn name(&self) -> &'static str {
+        "sqlite.query"
+    }
+
+    async fn inspect(&self, call: &Call) -> Result<Inspection, ActionError> {
+        let (question, recorder) = (Question::of(&call.params)?, call.recorder.clone());
+        with_session(call, own_target(call)?, Access::Read, move |session| {
+            Ok(Inspection {
+                identity: session.identity(),
+                state: recorder.redact_value(&question.ask(session)?.facts()),
+                statements: vec![question.sql],
+                ..Inspection::default()
+            })
+        })
+        .await
+    }
+
+    async fn capture(&self, _call: &Call) -> Result<Value, ActionError> {
+        Ok(Value::Null)
+    }
+
+    async fn probe(&self, _call: &Call, _snapshot: &Value) -> Result<Probed, ActionError> {
+        Ok(Probed { finding: Finding::NotApplied, outputs: Value::Null, facts: Value::Null })
+    }
+}
+
+#[async_trait]
+impl Act for Query {
+    async fn apply(&self, call: &Call, _snapshot: &Value) -> Result<Applied, ActionError> {
+        let (question, recorder) = (Question::of(&call.params)?, call.recorder.clone());
+        with_session(call, own_target(call)?, Access::Read, move |session| {
+            let answer = question.ask(session)?;
+            question
+                .check(&answer)
+                .map_err(|why| ActionError::untouched(recorder.redact(&format!("`{}`: {why}", question.sql))))?;
+            Ok(Applied { outputs: recorder.redact_value(&answer.outputs()) })
+        })
+        .await
+    }
+
+    /// The answer that was held to the conditions is the evidence; asking twice would prove no more.
+    async fn prove(&self, call: &Call, _snapshot: &Value, applied: &Applied) -> Result<Evidence, ActionError> {
+        let asked = call.recorder.redact(call.params.text("sql")?);
+        Ok(Evidence::new(json!({
+            "asked": asked, "row_count": applied.outputs["row_count"], "first": applied.outputs["first"],
+            "digest": Digest::of(applied.outputs["rows"].to_string().as_bytes()).to_string(),
+        })))
+    }
+
+    async fn undo(&self, _call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {
+        Ok(Evidence::new(json!({ "undo": "nothing was changed" })))
+    }
+}

@@ -1,0 +1,10 @@
+//! `check.tables`: exact measures of tables in two stores of any kind.
+
+mod check;
+mod measure;
+mod store;
+mod verdict;
+
+pub use check::CheckTables;
+pub use measure::Measure;
+pub use store::{Figure, Measured, TableStore};
