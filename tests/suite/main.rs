@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod demo_runbooks;
+mod connectors;
 mod demo_shop;
 mod journal;
 mod layout;

@@ -1,0 +1,8 @@
+//! The hands, each against the real thing: SQLite files that another connection writes to, child processes, an HTTP server.
+
+mod bench;
+mod contract;
+mod freeze;
+mod switch_file;
+mod tables;
+mod waiting;
