@@ -1,5 +1,7 @@
 //! Diagnostics as text for a terminal, with the place underlined.
 
+use std::borrow::Cow;
+
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -40,7 +42,7 @@ pub fn render_one(diagnostic: &Diagnostic, source: &Source, paint: Paint) -> Str
         Severity::Warning => Level::WARNING,
     };
     let code = diagnostic.code.to_string();
-    let mut snippet = Snippet::source(&*source.text).path(&*source.name).fold(true).annotation(annotation(
+    let mut snippet = Snippet::source(&*source.text).path(visible(&source.name)).fold(true).annotation(annotation(
         AnnotationKind::Primary,
         &diagnostic.primary,
         source,
@@ -48,9 +50,9 @@ pub fn render_one(diagnostic: &Diagnostic, source: &Source, paint: Paint) -> Str
     for label in &diagnostic.secondary {
         snippet = snippet.annotation(annotation(AnnotationKind::Context, label, source));
     }
-    let mut group: Group<'_> = level.primary_title(&*diagnostic.message).id(&*code).element(snippet);
+    let mut group: Group<'_> = level.primary_title(visible(&diagnostic.message)).id(&*code).element(snippet);
     if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(&**help));
+        group = group.element(Level::HELP.message(visible(help)));
     }
     group =
         group.element(Level::NOTE.message(format!("{} explains {code}: {}", diagnostic.code.page(), diagnostic.code.title())));
@@ -64,7 +66,7 @@ pub fn render_one(diagnostic: &Diagnostic, source: &Source, paint: Paint) -> Str
 fn annotation<'a>(kind: AnnotationKind, label: &'a Label, source: &Source) -> annotate_snippets::Annotation<'a> {
     let span = shown(label.span, source);
     let annotation = kind.span(span.start..span.end);
-    if label.text.is_empty() { annotation } else { annotation.label(&*label.text) }
+    if label.text.is_empty() { annotation } else { annotation.label(visible(&label.text)) }
 }
 
 /// A stretch on the boundaries of characters and, where it goes over many lines, only the first of them: what matters is
@@ -83,6 +85,24 @@ fn shown(span: SourceSpan, source: &Source) -> SourceSpan {
     SourceSpan::new(start, first_line)
 }
 
+/// `text` with the characters escaped that a terminal would obey instead of show.
+fn visible(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| {
+        (c.is_control() && c != '\n') || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().fold(String::with_capacity(text.len() + 8), |mut shown, c| {
+        if obeyed(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+        shown
+    }))
+}
+
 fn summary(diagnostics: &[&Diagnostic], source: &Source) -> String {
     let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
     let words = |count: usize, one: &str, many: &str| match count {
@@ -95,7 +115,7 @@ fn summary(diagnostics: &[&Diagnostic], source: &Source) -> String {
             .into_iter()
             .flatten()
             .collect();
-    format!("{}: {}", source.name, parts.join(", "))
+    format!("{}: {}", visible(&source.name), parts.join(", "))
 }
 
 #[cfg(test)]
@@ -115,6 +135,17 @@ mod tests {
         assert!(text.ends_with("a.yaml: 1 error\n"), "{text}");
         assert!(!text.contains('\u{1b}'));
         assert!(render(&report, &source, Paint::Coloured).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn no_text_reaches_the_terminal_as_a_command() {
+        let source = Source::new("a\u{1b}[31m.yaml", "a: 1\n");
+        let evil = "x\u{1b}[31my\u{202e}z\u{7}";
+        let error = Diagnostic::error(yaml::SYNTAX, SourceSpan::new(0, 1), evil).label(evil).help(evil);
+        let mut report = Report::default();
+        report.push(error.also(SourceSpan::new(3, 4), evil));
+        let text = render(&report, &source, Paint::Plain);
+        assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One diagnostic, and all of a file's diagnostics together.
 
+use std::collections::HashSet;
+
 use super::{Code, SourceSpan};
 
 /// How bad it is.
@@ -99,9 +101,13 @@ impl Report {
         self.diagnostics.iter().any(|d| d.severity == Severity::Error)
     }
 
-    /// The diagnostics by place, each only once.
+    /// The diagnostics by place, each only once. Where the YAML itself is wrong, what follows from it at exactly the same
+    /// place is an echo and left out.
     pub fn sorted(&self) -> Vec<&Diagnostic> {
-        let mut all: Vec<&Diagnostic> = self.diagnostics.iter().collect();
+        let yaml = self.diagnostics.iter().filter(|d| d.code.is_yaml());
+        let echoing: HashSet<SourceSpan> = yaml.map(|d| d.primary.span).collect();
+        let is_echo = |d: &&Diagnostic| !d.code.is_yaml() && echoing.contains(&d.primary.span);
+        let mut all: Vec<&Diagnostic> = self.diagnostics.iter().filter(|d| !is_echo(d)).collect();
         all.sort_by_key(|d| (d.primary.span, d.code));
         all.dedup();
         all

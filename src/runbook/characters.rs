@@ -59,19 +59,19 @@ pub(super) fn has_no_directives(source: &Source, report: &mut Report) -> bool {
     clean
 }
 
-/// Reports tabs in the indentation of lines that do not begin inside one of `scalars` (sorted, not overlapping).
+/// Reports tabs in the indentation of lines, unless they are part of one of `scalars` (sorted, not overlapping).
 pub(super) fn report_tabs(source: &Source, scalars: &[SourceSpan], report: &mut Report) {
     let mut at = 0;
     let mut found = 0;
     for line in source.text.split_inclusive('\n') {
         let start = at;
         at += line.len();
-        let Some(tab) = indentation_tab(line) else { continue };
-        let next = scalars.partition_point(|scalar| scalar.end <= start);
-        let inside = scalars.get(next).is_some_and(|scalar| scalar.start <= start);
+        let Some(tab) = indentation_tab(line).map(|tab| start + tab) else { continue };
+        let next = scalars.partition_point(|scalar| scalar.end <= tab);
+        let inside = scalars.get(next).is_some_and(|scalar| scalar.start <= tab);
         if !inside && found < MOST {
             found += 1;
-            report.push(tab_at(start + tab));
+            report.push(tab_at(tab));
         }
     }
 }

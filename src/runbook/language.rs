@@ -8,6 +8,7 @@ pub const VERSION: u32 = 1;
 /// A whole runbook.
 pub static RUNBOOK: Table = Table {
     what: "a runbook",
+    example: "{ pointsman: 1, runbook: my-night, steps: { … } }",
     open: false,
     keys: &[
         Key::required("pointsman", Form::Version, "the version of the language; always 1"),
@@ -29,6 +30,7 @@ pub static RUNBOOK: Table = Table {
 /// One entry of `params`.
 pub static PARAM: Table = Table {
     what: "a parameter",
+    example: "{ type: string, default: pilot }",
     open: false,
     keys: &[
         TYPE,
@@ -48,6 +50,7 @@ pub static PARAM: Table = Table {
 /// `items` of a list parameter.
 pub static PARAM_ITEM: Table = Table {
     what: "the items of a parameter",
+    example: "{ type: string }",
     open: false,
     keys: &[
         TYPE,
@@ -85,6 +88,7 @@ const MAX_ITEMS: Key = Key::optional("maxItems", Form::Count(0), "the greatest n
 /// `window`.
 pub static WINDOW: Table = Table {
     what: "a window",
+    example: "{ opens: 2026-11-21T00:00, closes: 2026-11-21T06:00, time_zone: Asia/Shanghai }",
     open: false,
     keys: &[
         Key::required("opens", Form::LocalTime, "the first moment, as a local time: `2026-11-21T00:00`"),
@@ -96,6 +100,7 @@ pub static WINDOW: Table = Table {
 /// One entry of `targets`.
 pub static TARGET: Table = Table {
     what: "a target",
+    example: "{ connector: sqlite, path: shop.db }",
     open: true,
     keys: &[Key::required("connector", Form::Text, "what kind of system it is; the connector decides the other keys")],
 };
@@ -103,6 +108,7 @@ pub static TARGET: Table = Table {
 /// `move`.
 pub static MOVE: Table = Table {
     what: "a move",
+    example: "{ from: old, to: new }",
     open: false,
     keys: &[
         Key::required("from", Form::Name, "the target that is left"),
@@ -114,6 +120,7 @@ pub static MOVE: Table = Table {
 /// `defaults`.
 pub static DEFAULTS: Table = Table {
     what: "the defaults",
+    example: "{ timeout: 2m }",
     open: false,
     keys: &[
         TIMEOUT,
@@ -126,6 +133,7 @@ pub static DEFAULTS: Table = Table {
 /// `retry`.
 pub static RETRY_RULE: Table = Table {
     what: "a retry",
+    example: "{ max_attempts: 3, backoff: 5s }",
     open: false,
     keys: &[
         Key::optional("max_attempts", Form::Count(1), "attempts in all; 1 means no retry"),
@@ -135,8 +143,12 @@ pub static RETRY_RULE: Table = Table {
 };
 
 /// `confirm` of a step and `decide` of the rollback.
-pub static ROLE: Table =
-    Table { what: "a decision", open: false, keys: &[Key::required("role", Form::Name, "the role whose persons decide")] };
+pub static ROLE: Table = Table {
+    what: "a decision",
+    example: "{ role: commander }",
+    open: false,
+    keys: &[Key::required("role", Form::Name, "the role whose persons decide")],
+};
 
 const NEEDS: Key = Key::optional("needs", Form::Names, "the steps that must have succeeded or been skipped before it");
 const ACTION: Key = Key::required("action", Form::Text, "what to do: `connector.verb`");
@@ -177,6 +189,7 @@ const EXPECT: Key = Key::optional("expect", Form::Expectations, "conditions on i
 /// A step of `steps`.
 pub static STEP: Table = Table {
     what: "a step",
+    example: "{ action: gate.hold, with: { duration: 5m } }",
     open: false,
     keys: &[
         NEEDS,
@@ -203,6 +216,7 @@ pub static STEP: Table = Table {
 /// A step of `finally`.
 pub static FINAL_STEP: Table = Table {
     what: "a step of `finally`",
+    example: "{ action: gate.hold, with: { duration: 5m } }",
     open: false,
     keys: &[NEEDS, ACTION, TARGET_NAME, WITH, WHEN, FOREACH, MAX_CONCURRENT, TIMEOUT, RETRY, IN_DOUBT, IDEMPOTENT, OWNER, EXPECT],
 };
@@ -210,6 +224,7 @@ pub static FINAL_STEP: Table = Table {
 /// A step of `rollback.steps`.
 pub static ROLLBACK_STEP: Table = Table {
     what: "a step of the rollback",
+    example: "{ undo: everything }",
     open: false,
     keys: &[
         NEEDS,
@@ -233,11 +248,17 @@ pub static ROLLBACK_STEP: Table = Table {
 };
 
 /// `undo` as another action.
-pub static UNDO_CALL: Table = Table { what: "an undo", open: false, keys: &[ACTION, TARGET_NAME, WITH] };
+pub static UNDO_CALL: Table = Table {
+    what: "an undo",
+    example: "{ action: command, with: { argv: [./reopen] } }",
+    open: false,
+    keys: &[ACTION, TARGET_NAME, WITH],
+};
 
 /// `rollback`.
 pub static ROLLBACK: Table = Table {
     what: "the rollback",
+    example: "{ decide: { role: commander } }",
     open: false,
     keys: &[
         Key::optional("decide", Form::Block(&ROLE), "who may order it by hand"),
@@ -248,6 +269,7 @@ pub static ROLLBACK: Table = Table {
 /// A roster file.
 pub static ROSTER: Table = Table {
     what: "a roster",
+    example: "{ persons: { alice: { name: Alice Miller } } }",
     open: false,
     keys: &[Key::required("persons", Form::Blocks(&PERSON, 1), "the persons by the name that runbooks use")],
 };
@@ -255,6 +277,7 @@ pub static ROSTER: Table = Table {
 /// One entry of `persons`.
 pub static PERSON: Table = Table {
     what: "a person",
+    example: "{ name: Alice Miller, roles: [commander] }",
     open: false,
     keys: &[
         Key::required("name", Form::Text, "the name as people say it"),

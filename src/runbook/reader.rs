@@ -188,7 +188,7 @@ impl Reader<'_> {
                 return Diagnostic::error(yaml::UNKNOWN_ALIAS, span, "an alias without its anchor").help(help);
             }
             let error = Diagnostic::error(yaml::SYNTAX, span, format!("the text is not YAML: {info}"));
-            error.help("check the indentation, the quotes and the brackets here and in the line before")
+            error.help(syntax_help(info))
         });
         self.report.push(error);
         false
@@ -229,8 +229,8 @@ impl Reader<'_> {
             }
         };
         // A block collection ends where the next token begins; its last value says where it really ends.
-        let is_flow = self.source.text.get(span.start..span.end).is_some_and(|end| end == "]" || end == "}");
-        let end = if is_flow { span.end } else { inner_end.unwrap_or(open.start) };
+        let is_flow = self.source.text.get(span.start..span.end).is_some_and(|end| matches!(end.trim_end(), "]" | "}"));
+        let end = if is_flow { span.start + 1 } else { inner_end.unwrap_or(open.start) };
         let node = Node { span: SourceSpan::new(open.start, end), kind };
         let done = Done { node, height: open.height, count: open.count };
         keep(anchors, open.anchor, &done);
@@ -326,6 +326,18 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// What to do about a complaint of the parser.
+fn syntax_help(info: &str) -> &'static str {
+    let hints = [
+        ("mapping values are not allowed", "put a text that contains `: ` in quotes; otherwise check the indentation"),
+        ("quoted scalar", "close the quote, and indent what goes on in the next line"),
+        ("flow", "close the bracket, and put a comma between the entries"),
+        ("block", "indent keys of one map by the same number of spaces"),
+    ];
+    let hint = hints.iter().find(|(part, _)| info.contains(part)).map(|(_, help)| *help);
+    hint.unwrap_or("check the indentation, the quotes and the brackets here and in the line before")
 }
 
 /// Keeps an anchored value for its aliases. One that is too heavy is not kept, and its first alias breaks the budget.

@@ -7,6 +7,8 @@
 pub struct Table {
     /// What the block is called in a message: `a step`.
     pub what: &'static str,
+    /// How a small one is written.
+    pub example: &'static str,
     /// Its keys, in the order of the documentation.
     pub keys: &'static [Key],
     /// Whether other keys may stand here too, which the catalog knows.

@@ -5,4 +5,5 @@ mod demo_runbooks;
 mod connectors;
 mod demo_shop;
 mod journal;
+mod diagnostics;
 mod layout;

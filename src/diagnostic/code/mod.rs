@@ -32,6 +32,11 @@ impl Code {
         [yaml::ALL, document::ALL, plan::ALL].into_iter().flatten().copied()
     }
 
+    /// Whether it is one of PM01xx: the text is not the YAML that we read.
+    pub const fn is_yaml(self) -> bool {
+        self.0 < 200
+    }
+
     /// What kind of problem it is, in one line.
     pub fn title(self) -> &'static str {
         Self::all().find(|(code, _)| *code == self).map_or("", |(_, title)| title)

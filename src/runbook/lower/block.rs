@@ -18,22 +18,29 @@ pub(super) struct Block<'n> {
 }
 
 /// Words of other engines for keys of ours.
-const SYNONYMS: [(&str, &str); 16] = [
+const SYNONYMS: [(&str, &str); 23] = [
     ("after", "needs"),
     ("args", "with"),
     ("concurrency", "max_concurrent"),
     ("depends", "needs"),
     ("depends_on", "needs"),
+    ("desc", "description"),
     ("if", "when"),
     ("inputs", "with"),
     ("loop", "foreach"),
+    ("max", "maximum"),
+    ("min", "minimum"),
     ("name", "title"),
     ("parallel", "max_concurrent"),
     ("parameters", "params"),
+    ("people", "persons"),
     ("requires", "needs"),
+    ("retries", "retry"),
     ("run", "action"),
+    ("timezone", "time_zone"),
     ("tz", "time_zone"),
     ("uses", "action"),
+    ("values", "enum"),
     ("with_items", "foreach"),
 ];
 
@@ -81,7 +88,8 @@ impl Lowering {
     ) -> Option<Block<'n>> {
         let Some(entries) = node.entries() else {
             self.broken = true;
-            self.wrong_kind(node, place, "a map");
+            let message = format!("{place} must be a map, and this is {}", node.describe());
+            self.error(code::WRONG_KIND, node.span, message, format!("write {} as `{}`", table.what, table.example));
             return None;
         };
         let mut block = Block { table, span: node.span, place: place.to_owned(), found: Vec::new(), others: Vec::new() };
@@ -130,11 +138,9 @@ impl Lowering {
         let Some(entry) = block.get(key) else { return Vec::new() };
         let Some(entries) = entry.value.entries() else {
             self.broken = true;
-            self.wrong_kind(
-                &entry.value,
-                &format!("`{key}`"),
-                &format!("a map from names to {}s", table.what.trim_start_matches("a ")),
-            );
+            let message = format!("`{key}` must be a map from names, and this is {}", entry.value.describe());
+            let help = format!("write a name with a colon, and {} behind it: `my-name: {}`", table.what, table.example);
+            self.error(code::WRONG_KIND, entry.value.span, message, help);
             return Vec::new();
         };
         let least = match block.form(key) {
@@ -143,12 +149,12 @@ impl Lowering {
         };
         if entries.len() < least {
             self.broken = true;
-            let help = format!("write at least one, as a name with {} behind it", table.what);
+            let help = format!("write at least one, such as `my-name: {}`", table.example);
             self.error(code::NO_STEPS, entry.key.span, format!("`{key}` is empty"), help);
         }
         let mut named = Vec::with_capacity(entries.len());
         for inner in entries {
-            self.check_name(&inner.key.value, inner.key.span, table.what);
+            self.check_name(&inner.key.value, inner.key.span);
             if inner.value.is_null() {
                 self.broken = true;
                 let message = format!("`{}` has no value", inner.key.value);

@@ -55,15 +55,15 @@ impl Lowering {
             self.wrong_kind(node, place, "a name, as text");
             return None;
         };
-        self.check_name(text, node.span, place);
+        self.check_name(text, node.span);
         Some(Spanned::new(text.to_owned(), node.span))
     }
 
-    pub(super) fn check_name(&mut self, text: &str, span: SourceSpan, what: &str) {
+    pub(super) fn check_name(&mut self, text: &str, span: SourceSpan) {
         if is_name(text) {
             return;
         }
-        let message = format!("`{}` is not a name for {what}", text.escape_debug());
+        let message = format!("`{text}` is not a well-formed name");
         let help = match slug(text) {
             Some(slug) => format!("write `{slug}`: lower-case letters, digits, `-` and `_`, a letter first, at most 64"),
             None => "write lower-case letters, digits, `-` and `_`, a letter first, at most 64".to_owned(),
