@@ -4,6 +4,6 @@
 mod demo_runbooks;
 mod connectors;
 mod demo_shop;
-mod journal;
 mod diagnostics;
+mod journal;
 mod layout;

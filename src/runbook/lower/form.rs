@@ -129,6 +129,8 @@ impl Lowering {
         match Span::parse(&scalar.raw) {
             Ok(span) => Some(Spanned::new(span, node.span)),
             Err(help) => {
+                let fixed = "this duration is fixed when the plan is made: write it out, a template cannot stand here";
+                let help = if scalar.raw.contains("{{") { fixed.to_owned() } else { help };
                 self.error(code::DURATION, node.span, format!("`{key}` is not a duration"), help);
                 None
             }
