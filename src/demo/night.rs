@@ -12,6 +12,7 @@ use super::shop::{self, Folder, ShopError};
 use super::story::{GATE, Moment, Story};
 use super::watch::{Look, Watch, WatchError};
 use super::{Side, Verdict};
+use crate::engine::identity::login;
 use crate::model::RunOutcome;
 use crate::run::StepStatus;
 
@@ -347,16 +348,11 @@ fn prepare(path: &Path) -> Result<Folder, NightError> {
     }
     let folder = Folder::new(path);
     shop::create(&folder)?;
-    let people = PEOPLE.replace("local_users: [root]", &format!("local_users: [{}]", serde_json::json!(login())));
+    let people = PEOPLE
+        .replace("local_users: [root]", &format!("local_users: [{}]", serde_json::json!(login(nix::unistd::getuid().as_raw()))));
     for (name, text) in [("runbook.yaml", RUNBOOK), ("people.yaml", &people)] {
         let file = path.join(name);
         fs::write(&file, text).map_err(failed(&file))?;
     }
     Ok(folder)
-}
-
-/// The login name of whoever runs this, or the number where the machine has no name for it.
-fn login() -> String {
-    let uid = nix::unistd::getuid();
-    nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use crate::engine::{EngineError, Home};
 use crate::journal::{ReadError, Reader, RunFolder};
 use crate::model::{RunOutcome, StepId};
 use crate::plan::{Plan, StoredPlanError};
@@ -14,7 +15,7 @@ use crate::run::{Event, FoldError, Phase, State, StepStatus};
 /// Follows the one run of a demo.
 #[derive(Debug)]
 pub struct Watch {
-    home: PathBuf,
+    home: Home,
     open: Option<Open>,
 }
 
@@ -39,6 +40,9 @@ pub struct Look {
 /// Why a run cannot be watched.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
+    /// The folder of runs cannot be read.
+    #[error(transparent)]
+    Home(#[from] EngineError),
     /// Its folder cannot be read.
     #[error("the run's folder cannot be read")]
     Io(#[from] io::Error),
@@ -56,7 +60,7 @@ pub enum WatchError {
 impl Watch {
     /// Watches the run that will appear in `home`.
     pub fn new(home: &Path) -> Self {
-        Self { home: home.to_owned(), open: None }
+        Self { home: Home::new(home), open: None }
     }
 
     /// Where the run stands now; `None` before its first record.
@@ -65,7 +69,7 @@ impl Watch {
     /// When its journal or its plan is damaged.
     pub fn look(&mut self) -> Result<Option<Look>, WatchError> {
         if self.open.is_none() {
-            self.open = find(&self.home)?.map_or(Ok(None), |folder| open(&folder))?;
+            self.open = self.home.runs()?.first().map_or(Ok(None), |run| open(&self.home.folder(run)))?;
         }
         let Some(Open { reader, state, prompts }) = &mut self.open else { return Ok(None) };
         read_on(reader, state, prompts)?;
@@ -100,29 +104,6 @@ fn read_on(reader: &mut Reader, state: &mut State, prompts: &mut HashMap<StepId,
         state.apply(&record)?;
     }
     Ok(())
-}
-
-/// The folder below `home` that has a journal in it.
-fn find(home: &Path) -> io::Result<Option<RunFolder>> {
-    let mut places = vec![home.to_owned()];
-    while let Some(place) = places.pop() {
-        let entries = match fs::read_dir(&place) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        for entry in entries {
-            let path = entry?.path();
-            if path.is_dir() {
-                let folder = RunFolder::at(&path);
-                if folder.journal().is_file() {
-                    return Ok(Some(folder));
-                }
-                places.push(path);
-            }
-        }
-    }
-    Ok(None)
 }
 
 /// Opens the journal; `None` while its first record is not there.
