@@ -5,6 +5,17 @@ use super::shape::{Form, Key, Table};
 /// The version of the language that this program reads.
 pub const VERSION: u32 = 1;
 
+/// The types of public keys that a roster takes, as OpenSSH writes them.
+pub const KEY_TYPES: [&str; 7] = [
+    "ssh-ed25519",
+    "ssh-rsa",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+];
+
 /// A whole runbook.
 pub static RUNBOOK: Table = Table {
     what: "a runbook",
@@ -283,6 +294,6 @@ pub static PERSON: Table = Table {
         Key::required("name", Form::Text, "the name as people say it"),
         Key::optional("roles", Form::Names, "what this person may decide"),
         Key::optional("local_users", Form::Texts, "login names on the executor's host that are this person"),
-        Key::optional("keys", Form::Texts, "public keys, one line each as in an `authorized_keys` file"),
+        Key::optional("keys", Form::PublicKeys, "public keys, one line each as in an `authorized_keys` file"),
     ],
 };

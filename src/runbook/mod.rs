@@ -13,6 +13,7 @@ pub mod language;
 pub mod node;
 pub mod param;
 pub mod reader;
+pub mod schema;
 pub mod shape;
 
 mod characters;

@@ -70,6 +70,8 @@ pub enum Form {
     Values,
     /// A list of texts.
     Texts,
+    /// A list of public keys, one line each.
+    PublicKeys,
     /// A list, or a text with a template that yields one.
     Items,
     /// A map whose keys the catalog knows.

@@ -60,7 +60,12 @@ pub(crate) fn golden(path: &Path, text: &str) -> Result<(), String> {
     if expected == text {
         return Ok(());
     }
-    Err(format!("{} differs; expected:\n{expected}\nfound:\n{text}", path.display()))
+    let same = expected.lines().zip(text.lines()).take_while(|(a, b)| a == b).count();
+    let from = |text: &str| text.lines().skip(same).take(12).collect::<Vec<_>>().join("\n");
+    let place = path.strip_prefix(root()).unwrap_or(path).display();
+    let (expected, found) = (from(&expected), from(text));
+    let hint = "if the change is meant: UPDATE_GOLDEN=1 cargo test --test suite, and read the difference";
+    Err(format!("{place} differs from line {}; expected:\n{expected}\nfound:\n{found}\n({hint})", same + 1))
 }
 
 /// The wrong runbooks: name, text and file. One is made here, because nobody wants its 16 MiB in a repository.

@@ -1,9 +1,10 @@
 //! One integration-test binary: one module per thing that is shown to work.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod demo_runbooks;
 mod connectors;
+mod demo_runbooks;
 mod demo_shop;
 mod diagnostics;
 mod journal;
 mod layout;
+mod schema;

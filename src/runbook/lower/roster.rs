@@ -10,17 +10,6 @@ use crate::model::{Person, PersonId, RoleName, Roster};
 use crate::runbook::document::Spanned;
 use crate::runbook::{Node, language};
 
-/// The beginnings of a key line of OpenSSH.
-const KEY_TYPES: [&str; 7] = [
-    "ssh-ed25519",
-    "ssh-rsa",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-];
-
 impl Lowering {
     pub(super) fn roster(&mut self, root: &Node) -> Option<Roster> {
         let head = root.entries().and_then(|entries| entries.first()).map_or(root.span, |entry| entry.key.span);
@@ -68,7 +57,7 @@ impl Lowering {
             let mut words = line.value.split_whitespace();
             let (kind, data) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
             let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-            let fits = KEY_TYPES.contains(&kind) && data.starts_with("AAAA") && data.chars().all(is_base64);
+            let fits = language::KEY_TYPES.contains(&kind) && data.starts_with("AAAA") && data.chars().all(is_base64);
             if fits && !line.value.trim().contains('\n') {
                 lines.push(line.value.trim().to_owned());
             } else {

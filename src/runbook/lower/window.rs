@@ -50,15 +50,12 @@ impl Lowering {
 
     fn local_time(&mut self, block: &Block<'_>, key: &str) -> Option<Spanned<DateTime>> {
         let text = self.text(block, key)?;
-        let has_offset = text.value.ends_with(['Z', 'z'])
-            || text.value.contains('[')
-            || text.value.split_once(['T', ' ']).is_some_and(|(_, time)| time.contains(['+', '-']));
-        let has_time = text.value.contains(':');
         match text.value.parse::<DateTime>() {
-            Ok(local) if has_time && !has_offset => Some(Spanned::new(local, text.span)),
+            Ok(local) if is_date_and_time(&text.value) => Some(Spanned::new(local, text.span)),
             Ok(_) | Err(_) => {
                 self.broken = true;
-                let help = if has_offset {
+                let time = text.value.split_once(['T', ' ']).map_or("", |(_, time)| time);
+                let help = if time.contains(['+', '-', 'Z', 'z', '[']) {
                     "write the local time without an offset; `time_zone` says where it is"
                 } else {
                     "write date and time: `2026-11-21T00:00`"
@@ -91,4 +88,17 @@ impl Lowering {
             }
         }
     }
+}
+
+/// Whether `text` is written `2026-11-21T00:00`, perhaps with seconds, perhaps with a space.
+fn is_date_and_time(text: &str) -> bool {
+    let fits = |pattern: &str| {
+        let same = |(c, wanted): (u8, u8)| match wanted {
+            b'0' => c.is_ascii_digit(),
+            b'T' => c == b'T' || c == b' ',
+            _ => c == wanted,
+        };
+        text.len() == pattern.len() && text.bytes().zip(pattern.bytes()).all(same)
+    };
+    fits("0000-00-00T00:00") || fits("0000-00-00T00:00:00")
 }
