@@ -68,7 +68,7 @@ pub struct Clocks {
 pub enum Origin {
     /// An executor wrote them.
     Executor,
-    /// Salvage copied them from a damaged journal; acknowledged records after them were lost.
+    /// Salvage copied the first of them from a damaged journal; acknowledged records were lost. This never goes away.
     Salvage,
 }
 

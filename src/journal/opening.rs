@@ -88,16 +88,21 @@ pub fn open(storage: impl Storage + 'static, clocks: Clocks) -> Result<Opened, O
         }
         Verdict::TornTail { offset, bytes, .. } => {
             repair.claim()?;
-            let kept = repair.keep_tail(offset)?;
-            let copied = repair.copy_if_poisoned()?;
-            if copied.is_none() {
-                repair.cut(offset)?;
+            match repair.copy_if_poisoned()? {
+                // The old file is kept whole, the torn bytes in it.
+                Some(copied) => Some(Repaired { bytes, ..copied }),
+                None => {
+                    let kept = repair.keep_tail(offset)?;
+                    repair.cut(offset)?;
+                    Some(Repaired { bytes, kept })
+                }
             }
-            Some(Repaired { bytes, kept })
         }
     };
     repair.rewrite(acked.offset)?;
-    let head = Head { generation, nonce: found.nonce, epoch, acked: found.end.position, clocks, origin: Origin::Executor };
+    // A salvaged journal stays one: what it lost does not come back.
+    let origin = newest.map_or(Origin::Executor, |head| head.origin);
+    let head = Head { generation, nonce: found.nonce, epoch, acked: found.end.position, clocks, origin };
     repair.write_head(&head, Lasting::from(&found))?;
     Ok(Opened { writer: Writer::resume(storage, head), verdict: found.verdict, repaired })
 }

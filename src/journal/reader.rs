@@ -176,6 +176,45 @@ impl std::fmt::Debug for Records<'_> {
     }
 }
 
+/// A live journal as it was at one moment: the head, and the file no longer than it was then.
+///
+/// The head is read before and after the length; when it is the same, no more than a crash could leave follows it.
+///
+/// # Errors
+/// When the file cannot be read, or is too short to hold a head.
+pub fn still<F: ReadAt>(file: &F) -> Result<(Heads, Still<'_, F>), ExamineError> {
+    const TRIES: u32 = 1_000;
+    let mut heads = read_heads(file)?;
+    for _ in 0..TRIES {
+        let len = file.size()?;
+        let after = read_heads(file)?;
+        if after == heads {
+            return Ok((heads, Still { file, len }));
+        }
+        heads = after;
+    }
+    Ok((heads, Still { file, len: file.size()? }))
+}
+
+/// The first `len` bytes of a file that may be growing.
+#[derive(Debug)]
+pub struct Still<'f, F> {
+    file: &'f F,
+    /// How many bytes there were.
+    pub len: u64,
+}
+
+impl<F: ReadAt> ReadAt for Still<'_, F> {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.len)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.len());
+        self.file.read_at(&mut buffer[..left], offset)
+    }
+}
+
 fn newest(heads: &Heads) -> Result<Head, ReadError> {
     heads.newest().cloned().ok_or(ReadError::Corrupt(Corruption::HeadLost { records: 0 }))
 }

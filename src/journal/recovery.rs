@@ -156,7 +156,7 @@ const BATCHES_IN_FLIGHT: u32 = 2;
 /// When the file cannot be read, or is no journal at all.
 pub fn examine(file: &(impl ReadAt + ?Sized)) -> Result<Examination, ExamineError> {
     let heads = read_heads(file)?;
-    examine_from(file, heads, Cursor::START)
+    examine_from(file, heads, Cursor::START, &mut |_, _| {})
 }
 
 /// Reads the blocks before the first frame.
@@ -172,17 +172,22 @@ pub fn read_heads(file: &(impl ReadAt + ?Sized)) -> Result<Heads, ExamineError> 
     }
 }
 
-/// Examines the rest of a journal whose frames up to `from` are known to be good.
+/// Examines the rest of a journal whose frames up to `from` are known to be good, and shows every good frame to `visit`.
 ///
 /// # Errors
 /// As [`examine`].
-pub fn examine_from(file: &(impl ReadAt + ?Sized), heads: Heads, from: Cursor) -> Result<Examination, ExamineError> {
+pub fn examine_from(
+    file: &(impl ReadAt + ?Sized),
+    heads: Heads,
+    from: Cursor,
+    visit: &mut dyn FnMut(&Header, &[u8]),
+) -> Result<Examination, ExamineError> {
     let nonce = match heads.newest() {
         Some(head) => head.nonce,
         None => first_nonce(file)?,
     };
     let mut scan = Scan { frames: Frames::new(nonce, from), batches: 0, broken: None };
-    let stop = scan.run(file, &heads)?;
+    let stop = scan.run(file, &heads, visit)?;
     let end = scan.frames.cursor();
     let verdict = match (scan.broken, heads.newest()) {
         (Some(corruption), _) => Verdict::Corrupt(corruption),
@@ -207,7 +212,7 @@ struct Scan {
 
 impl Scan {
     /// Reads frame after frame until one is not the next, or one contradicts the head.
-    fn run(&mut self, file: &(impl ReadAt + ?Sized), heads: &Heads) -> io::Result<Stop> {
+    fn run(&mut self, file: &(impl ReadAt + ?Sized), heads: &Heads, visit: &mut dyn FnMut(&Header, &[u8])) -> io::Result<Stop> {
         let newest = heads.newest();
         let older = heads.older().map(|head| head.acked);
         let acked = newest.map(|head| head.acked);
@@ -220,7 +225,10 @@ impl Scan {
                 return Ok(Stop::End);
             }
             let header = match self.frames.next(file)? {
-                Step::Frame { header, .. } => header,
+                Step::Frame { header, payload, .. } => {
+                    visit(&header, payload);
+                    header
+                }
                 Step::End => return Ok(Stop::End),
                 Step::Flaw(flaw) => return Ok(Stop::Flaw(flaw)),
             };

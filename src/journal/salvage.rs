@@ -39,7 +39,7 @@ pub enum SalvageError {
 
 /// Copies the records that can be trusted from the journal at `from` into a new journal at `to`.
 ///
-/// The head of the new file says that it was salvaged, until an executor opens it and puts that on record.
+/// The head of the new file says that it was salvaged, and so does every later one: an audit of that run will always say so.
 ///
 /// # Errors
 /// When `from` is no journal, or `to` exists or cannot be written.

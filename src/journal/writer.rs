@@ -215,7 +215,7 @@ impl Writer {
             epoch: self.epoch,
             acked: self.durable,
             clocks: Clocks { at, uptime_ms, boot: self.boot.clone() },
-            origin: Origin::Executor,
+            origin: self.head.origin,
         })
     }
 

@@ -1,5 +1,11 @@
 //! The journal and the audit over it.
 
+mod audit;
+mod compat;
 mod crashes;
+mod damage;
+mod files;
+mod ledger;
 mod sample;
+mod table;
 mod writing;
