@@ -146,11 +146,9 @@ impl State {
     }
 
     fn dequeue(&mut self, i: Instance, before: StepStatus) {
+        self.ready_actions.remove(&i);
+        self.ready_quick.remove(&i);
         match before {
-            StepStatus::Pending | StepStatus::Ready => {
-                self.ready_actions.remove(&i);
-                self.ready_quick.remove(&i);
-            }
             StepStatus::InDoubt => {
                 self.in_doubt.remove(&i);
             }

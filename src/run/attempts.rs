@@ -33,6 +33,7 @@ impl State {
             Event::AttemptSucceeded { step, attempt, outputs, .. } => {
                 let i = self.current(step, *attempt)?;
                 self.set_outputs(i, outputs);
+                self.steps[i.get()].tainted = true;
                 self.advance(i, self.success(i), at)
             }
             Event::AttemptFailed { step, attempt, error, touch, retry_at } => {
@@ -165,6 +166,7 @@ impl State {
         match finding {
             Finding::Applied => {
                 self.set_outputs(i, outputs);
+                self.steps[i.get()].tainted = true;
                 let event = match self.success(i) {
                     StepEvent::AttemptSucceededToConfirm if going => StepEvent::ResolvedAppliedToConfirm,
                     _ => StepEvent::ResolvedApplied,

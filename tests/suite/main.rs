@@ -8,3 +8,5 @@ mod diagnostics;
 mod journal;
 mod layout;
 mod schema;
+mod simulation;
+mod status_table;
