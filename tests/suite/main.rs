@@ -5,6 +5,7 @@ mod connectors;
 mod demo_runbooks;
 mod demo_shop;
 mod diagnostics;
+mod engine;
 mod journal;
 mod layout;
 mod schema;
