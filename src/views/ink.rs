@@ -1,0 +1,167 @@
+//! Styled text without a terminal: lines of spans, each with a tone. What a tone looks like is decided where it is printed.
+//!
+//! Words come before colour: a line says the same when every tone is dropped.
+
+use std::fmt;
+
+/// How a stretch of text wants to be seen.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Tone {
+    /// As everything else.
+    #[default]
+    Plain,
+    /// What the eye should find first.
+    Strong,
+    /// What may be overlooked: not reached, long past.
+    Faint,
+    /// It went well.
+    Good,
+    /// It is under way.
+    Active,
+    /// A person or a moment is awaited.
+    Wait,
+    /// It went wrong.
+    Bad,
+}
+
+/// A stretch of text with one tone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// The text, without line breaks and control characters.
+    pub text: String,
+    /// Its tone.
+    pub tone: Tone,
+}
+
+/// One line of a view.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Line {
+    spans: Vec<Span>,
+}
+
+impl Tone {
+    /// Every tone.
+    pub const ALL: [Self; 7] = [Self::Plain, Self::Strong, Self::Faint, Self::Good, Self::Active, Self::Wait, Self::Bad];
+
+    /// The escape sequence that begins it on a terminal; empty for plain text.
+    pub const fn ansi(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Strong => "\u{1b}[1m",
+            Self::Faint => "\u{1b}[2m",
+            Self::Good => "\u{1b}[32m",
+            Self::Active => "\u{1b}[36m",
+            Self::Wait => "\u{1b}[33m",
+            Self::Bad => "\u{1b}[31m",
+        }
+    }
+}
+
+impl Line {
+    /// An empty line.
+    pub const fn new() -> Self {
+        Self { spans: Vec::new() }
+    }
+
+    /// A line of plain text.
+    pub fn plain(text: impl AsRef<str>) -> Self {
+        Self::new().and(Tone::Plain, text)
+    }
+
+    /// A line of one tone.
+    pub fn toned(tone: Tone, text: impl AsRef<str>) -> Self {
+        Self::new().and(tone, text)
+    }
+
+    /// This line and more text.
+    #[must_use]
+    pub fn and(mut self, tone: Tone, text: impl AsRef<str>) -> Self {
+        let text = clean(text.as_ref());
+        if !text.is_empty() {
+            self.spans.push(Span { text, tone });
+        }
+        self
+    }
+
+    /// This line, then a cell of at least `width` characters and two spaces after it.
+    #[must_use]
+    pub fn cell(self, tone: Tone, width: usize, text: impl AsRef<str>) -> Self {
+        let text = clean(text.as_ref());
+        let gap = " ".repeat(width.saturating_sub(text.chars().count()) + 2);
+        self.and(tone, text).and(Tone::Plain, gap)
+    }
+
+    /// The spans in order.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// The text without tones and without blanks at its end.
+    pub fn text(&self) -> String {
+        let text: String = self.spans.iter().map(|span| span.text.as_str()).collect();
+        text.trim_end().to_owned()
+    }
+
+    /// The text with escape sequences for a terminal.
+    pub fn ansi(&self) -> String {
+        let mut out = String::new();
+        for (at, span) in self.spans.iter().enumerate() {
+            let is_last = at + 1 == self.spans.len();
+            let text = if is_last { span.text.trim_end() } else { &span.text };
+            match span.tone.ansi() {
+                "" => out.push_str(text),
+                _ if text.trim().is_empty() => out.push_str(text),
+                begin => out.push_str(&format!("{begin}{text}\u{1b}[0m")),
+            }
+        }
+        out
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+/// All lines as text, each with its line break.
+pub fn text(lines: &[Line]) -> String {
+    lines.iter().map(|line| line.text() + "\n").collect()
+}
+
+/// All lines with escape sequences, each with its line break.
+pub fn ansi(lines: &[Line]) -> String {
+    lines.iter().map(|line| line.ansi() + "\n").collect()
+}
+
+/// What comes from outside must not move the cursor or colour the terminal: control characters become visible.
+fn clean(text: &str) -> String {
+    if !text.chars().any(char::is_control) {
+        return text.to_owned();
+    }
+    text.chars()
+        .map(|c| match c {
+            '\t' | '\n' | '\r' => ' ',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_the_same_without_tones() {
+        let line = Line::new().cell(Tone::Good, 8, "done").and(Tone::Faint, "1s");
+        assert_eq!(line.text(), "done      1s");
+        assert_eq!(line.ansi(), "\u{1b}[32mdone\u{1b}[0m      \u{1b}[2m1s\u{1b}[0m");
+    }
+
+    #[test]
+    fn foreign_text_cannot_paint_the_terminal() {
+        let line = Line::plain("a\u{1b}[31mred\nb");
+        assert_eq!(line.text(), "a\u{fffd}[31mred b");
+    }
+}
