@@ -22,7 +22,7 @@ const MOST_ANCHORED: usize = 10 * MOST_REPEATED;
 
 /// The document of `source`, or nothing when the text cannot be read at all. Problems go to `report`; a document may come
 /// with problems, so that its shape can be checked too.
-pub(super) fn read(source: &Source, report: &mut Report) -> Option<Node> {
+pub fn read(source: &Source, report: &mut Report) -> Option<Node> {
     if source.text.len() > LARGEST_FILE {
         let message = format!("the file has {} bytes, and {LARGEST_FILE} is the most", source.text.len());
         report.push(Diagnostic::error(yaml::SIZE_BUDGET, SourceSpan::default(), message).help("split the runbook"));

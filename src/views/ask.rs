@@ -136,7 +136,8 @@ fn answers(state: &State, i: Instance, how: &Invocation) -> Vec<Answer> {
     let back = || Answer { command: format!("{} --reason WHY", how.on_run("rollback", run)), meaning: "turn back" };
     match (step.status, &planned.wait) {
         (StepStatus::AwaitingPeople, Some(Wait::Manual { form, .. })) => {
-            let fields: Vec<String> = form.iter().map(|(field, kind)| format!("--answer {field}={}", kind.to_uppercase())).collect();
+            let fields: Vec<String> =
+                form.iter().map(|(field, kind)| format!("--answer {field}={}", kind.to_uppercase())).collect();
             vec![say("report", &fields.join(" "), "it is done"), reject("it cannot be done")]
         }
         (StepStatus::AwaitingPeople, _) => vec![say("approve", "", "go on"), reject("do not go on")],
@@ -153,7 +154,9 @@ fn answers(state: &State, i: Instance, how: &Invocation) -> Vec<Answer> {
         }
         (StepStatus::Held, _) => vec![retry(), say("skip", "--reason WHY", "go on without it"), back()],
         (StepStatus::UndoFailed, _) => vec![retry(), resolve("applied", "it was undone by hand")],
-        (StepStatus::UndoInDoubt, _) => vec![resolve("applied", "it is undone"), resolve("not-applied", "it is not: undo it again")],
+        (StepStatus::UndoInDoubt, _) => {
+            vec![resolve("applied", "it is undone"), resolve("not-applied", "it is not: undo it again")]
+        }
         _ => Vec::new(),
     }
 }

@@ -114,14 +114,22 @@ fn of_run(event: &Event) -> (Tone, String) {
 
 fn of_step<'a>(event: &'a Event, clock: &Clock) -> (Option<&'a StepId>, Tone, String) {
     let (step, tone, text) = match event {
-        Event::StepSkipped { step, reason } => (step, Tone::Faint, match reason {
-            SkipReason::WhenFalse => "skipped: its `when` is false".to_owned(),
-            SkipReason::Ordered { by, reason } => format!("skipped by {}{}", by.name(), because(reason)),
-        }),
-        Event::StepSpread { step, items } => (step, Tone::Plain, match items.len() {
-            1 => "has 1 item".to_owned(),
-            many => format!("has {many} items"),
-        }),
+        Event::StepSkipped { step, reason } => (
+            step,
+            Tone::Faint,
+            match reason {
+                SkipReason::WhenFalse => "skipped: its `when` is false".to_owned(),
+                SkipReason::Ordered { by, reason } => format!("skipped by {}{}", by.name(), because(reason)),
+            },
+        ),
+        Event::StepSpread { step, items } => (
+            step,
+            Tone::Plain,
+            match items.len() {
+                1 => "has 1 item".to_owned(),
+                many => format!("has {many} items"),
+            },
+        ),
         Event::GroupEnded { step, failed } if failed.is_empty() => (step, Tone::Good, "succeeded, with all its items".to_owned()),
         Event::GroupEnded { step, failed } => {
             let names: Vec<&str> = failed.iter().map(StepId::as_str).collect();
@@ -163,11 +171,15 @@ fn of_attempt<'a>(event: &'a Event, clock: &Clock) -> (Option<&'a StepId>, Tone,
         }
         Event::AttemptInterrupted { step, reason, .. } => (step, Tone::Bad, format!("in doubt: {reason}")),
         Event::AttemptProbed { step, finding, .. } => (step, Tone::Plain, format!("looked at: {}", found(finding))),
-        Event::AttemptResolved { step, finding, by, .. } => (step, Tone::Plain, match by {
-            Resolver::Probe => format!("resolved by the look: {}", found(finding)),
-            Resolver::Policy => format!("resolved by the plan: {}", found(finding)),
-            Resolver::Person(person) => format!("resolved by {person}: {}", found(finding)),
-        }),
+        Event::AttemptResolved { step, finding, by, .. } => (
+            step,
+            Tone::Plain,
+            match by {
+                Resolver::Probe => format!("resolved by the look: {}", found(finding)),
+                Resolver::Policy => format!("resolved by the plan: {}", found(finding)),
+                Resolver::Person(person) => format!("resolved by {person}: {}", found(finding)),
+            },
+        ),
         Event::LateResultIgnored { step, attempt, result } => {
             (step, Tone::Faint, format!("a late result of attempt {attempt} was ignored: {result}"))
         }
@@ -183,10 +195,16 @@ fn of_undo(event: &Event) -> (Option<&StepId>, Tone, String) {
         Event::UndoSucceeded { step, .. } => (step, Tone::Good, "undone".to_owned()),
         Event::UndoFailed { step, error, .. } => (step, Tone::Bad, format!("undo failed: {error}")),
         Event::UndoInterrupted { step, reason, .. } => (step, Tone::Bad, format!("undo in doubt: {reason}")),
-        Event::UndoResolved { step, finding, by } => (step, Tone::Plain, match finding {
-            Finding::Applied => format!("undone, says {by}"),
-            Finding::NotApplied | Finding::Partial(_) | Finding::Unknown(_) => format!("not undone, says {by}: it is tried again"),
-        }),
+        Event::UndoResolved { step, finding, by } => (
+            step,
+            Tone::Plain,
+            match finding {
+                Finding::Applied => format!("undone, says {by}"),
+                Finding::NotApplied | Finding::Partial(_) | Finding::Unknown(_) => {
+                    format!("not undone, says {by}: it is tried again")
+                }
+            },
+        ),
         other => unreachable!("invariant: {other:?} is told elsewhere"),
     };
     (Some(step), tone, text)

@@ -1,7 +1,7 @@
 //! One record → one line: what a run prints where no terminal redraws it, and what stays in the scrollback where one does.
 
 use super::event::{self, Told};
-use super::{Clock, Line, Tone};
+use super::{Ask, Clock, Line, Tone};
 use crate::plan::Plan;
 use crate::run::Record;
 
@@ -45,5 +45,15 @@ impl Columns {
             numbered = numbered.and(span.tone, &span.text);
         }
         numbered
+    }
+
+    /// The commands that answer, under the line that asks.
+    pub fn answers(&self, ask: &Ask) -> Vec<Line> {
+        let margin = " ".repeat(8 + 2 + self.step + 2);
+        let width = ask.answers.iter().map(|answer| answer.command.chars().count()).max().unwrap_or(0);
+        let line = |answer: &super::ask::Answer| {
+            Line::plain(&margin).cell(Tone::Strong, width, &answer.command).and(Tone::Faint, answer.meaning)
+        };
+        ask.answers.iter().map(line).collect()
     }
 }

@@ -3,7 +3,9 @@
 //! A view makes lines of toned text or JSON, and never looks at a clock, a terminal or a disk: whoever prints it brings those.
 
 pub mod ask;
+pub mod card;
 pub mod clock;
+pub mod decision;
 pub mod event;
 pub mod ink;
 pub mod invocation;

@@ -12,7 +12,8 @@ use crate::run::{Instance, Phase, State, StepStatus};
 pub fn text(state: &State, now: Timestamp, how: &Invocation) -> Vec<Line> {
     let Phase::Ended(outcome) = state.phase() else { return Vec::new() };
     let mut lines = vec![Line::new(), verdict(state, outcome)];
-    let shown: Vec<Instance> = steps::sections(state).iter().flat_map(|(section, _)| steps::of_section(state, *section)).collect();
+    let shown: Vec<Instance> =
+        steps::sections(state).iter().flat_map(|(section, _)| steps::of_section(state, *section)).collect();
     let widths = Widths::of(state, &shown);
     lines.extend(shown.into_iter().map(|i| widths.row(state, i, now)));
     lines.extend(awaited(state, now, how));
@@ -22,7 +23,8 @@ pub fn text(state: &State, now: Timestamp, how: &Invocation) -> Vec<Line> {
 }
 
 fn verdict(state: &State, outcome: RunOutcome) -> Line {
-    let took = state.started().zip(state.ended()).map_or_else(String::new, |(a, b)| format!(" after {}", clock::length(b.since(a))));
+    let took =
+        state.started().zip(state.ended()).map_or_else(String::new, |(a, b)| format!(" after {}", clock::length(b.since(a))));
     let run = state.run().map_or("", |run| run.as_str());
     let line = Line::toned(Tone::Strong, run).and(Tone::Plain, "  ").and(outcome_tone(outcome), format!("{outcome}{took}"));
     match (outcome, state.cause()) {
@@ -57,11 +59,15 @@ fn stuck(state: &State, outcome: RunOutcome) -> Vec<Line> {
 /// What can be typed next.
 fn then(state: &State, outcome: RunOutcome, how: &Invocation) -> Vec<Line> {
     let Some(run) = state.run() else { return Vec::new() };
-    let show = |command: String, meaning: &str| Line::plain("  ").and(Tone::Strong, command).and(Tone::Faint, format!("  {meaning}"));
+    let show =
+        |command: String, meaning: &str| Line::plain("  ").and(Tone::Strong, command).and(Tone::Faint, format!("  {meaning}"));
     let mut lines = vec![Line::new()];
     match outcome {
         RunOutcome::Aborted | RunOutcome::NeedsAttention => {
-            lines.push(show(format!("{} --reason WHY", how.on_run("rollback", run)), "take it up again and undo what is still in place"));
+            lines.push(show(
+                format!("{} --reason WHY", how.on_run("rollback", run)),
+                "take it up again and undo what is still in place",
+            ));
         }
         RunOutcome::Succeeded | RunOutcome::RolledBack => {}
     }

@@ -1,9 +1,9 @@
 //! The list of runs: one row each, the newest first.
 
 use super::event::outcome_tone;
-use super::status::{Life, is_over};
+use super::status::{Life, brief, is_over};
 use super::{Clock, Invocation, Line, Tone, asks, clock};
-use crate::model::{RunId, Timestamp};
+use crate::model::{RunId, Timestamp, Value};
 use crate::run::{Phase, State};
 
 /// One run of the list.
@@ -23,17 +23,31 @@ pub fn text(rows: &[Row], now: Timestamp) -> Vec<Line> {
     };
     let width = rows.iter().map(name).max().unwrap_or(0).max(3);
     let mut lines = vec![
-        Line::new().cell(Tone::Faint, width, "run").cell(Tone::Faint, 19, "started (UTC)").cell(Tone::Faint, 7, "   took").and(Tone::Faint, "state"),
+        Line::new()
+            .cell(Tone::Faint, width, "run")
+            .cell(Tone::Faint, 19, "started (UTC)")
+            .cell(Tone::Faint, 7, "   took")
+            .and(Tone::Faint, "state"),
     ];
     for row in rows {
         lines.push(match row {
             Row::Read(state, life) => read(state, *life, width, now),
-            Row::Unreadable(run, why) => {
-                Line::new().cell(Tone::Plain, width, run.as_str()).cell(Tone::Faint, 19, "").cell(Tone::Faint, 7, "").and(Tone::Bad, why)
-            }
+            Row::Unreadable(run, why) => Line::new()
+                .cell(Tone::Plain, width, run.as_str())
+                .cell(Tone::Faint, 19, "")
+                .cell(Tone::Faint, 7, "")
+                .and(Tone::Bad, why),
         });
     }
     lines
+}
+
+/// One run for a program; a run that cannot be read has `run` and `error` alone.
+pub fn json(row: &Row, now: Timestamp) -> Value {
+    match row {
+        Row::Read(state, life) => brief(state, *life, now),
+        Row::Unreadable(run, why) => serde_json::json!({ "run": run.as_str(), "error": why }),
+    }
 }
 
 fn read(state: &State, life: Life, width: usize, now: Timestamp) -> Line {

@@ -43,7 +43,9 @@ pub const fn tone(status: StepStatus) -> Tone {
     match status {
         StepStatus::Pending | StepStatus::NotReached | StepStatus::Skipped => Tone::Faint,
         StepStatus::Ready | StepStatus::Running | StepStatus::Undoing | StepStatus::AwaitingUndo => Tone::Active,
-        StepStatus::AwaitingPeople | StepStatus::AwaitingTime | StepStatus::BackingOff | StepStatus::AwaitingConfirm => Tone::Wait,
+        StepStatus::AwaitingPeople | StepStatus::AwaitingTime | StepStatus::BackingOff | StepStatus::AwaitingConfirm => {
+            Tone::Wait
+        }
         StepStatus::InDoubt | StepStatus::Held | StepStatus::UndoInDoubt | StepStatus::UndoFailed => Tone::Bad,
         StepStatus::Failed | StepStatus::Rejected => Tone::Bad,
         StepStatus::Succeeded | StepStatus::Undone => Tone::Good,

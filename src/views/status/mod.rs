@@ -3,7 +3,7 @@
 mod json;
 mod text;
 
-pub use json::{brief, json};
+pub use json::{brief, json, status_word};
 pub use text::{awaited, heading, text};
 
 use crate::run::{Phase, State};

@@ -53,7 +53,8 @@ fn about(state: &State, now: Timestamp, life: Life, wall: &Clock) -> Vec<Line> {
         lines.push(fact("started", Tone::Plain, format!("{} {} by {starter}", wall.moment(started), wall.zone())));
     }
     let (tone, doing) = doing(state);
-    let since = state.started().map_or_else(String::new, |at| format!(", {}", clock::coarse(state.ended().unwrap_or(now).since(at))));
+    let since =
+        state.started().map_or_else(String::new, |at| format!(", {}", clock::coarse(state.ended().unwrap_or(now).since(at))));
     let left = match life {
         Life::Driven => "",
         Life::Left if is_over(state) => "",
