@@ -7,6 +7,7 @@ mod demo_shop;
 mod diagnostics;
 mod engine;
 mod journal;
+mod language;
 mod layout;
 mod schema;
 mod simulation;
