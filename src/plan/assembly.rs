@@ -138,7 +138,7 @@ impl Builder<'_> {
             let diagnostic = Diagnostic::error(codes::UNKNOWN_ACTION, call.action.span, message);
             self.report.push(match nearest(&call.action.value, actions().map(|spec| spec.name)) {
                 Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-                None => diagnostic.help("`pointsman schema --actions` lists them all"),
+                None => diagnostic.help(existing_actions(&call.action.value)),
             });
             if let Some(target) = &call.target {
                 self.known_target(target);
@@ -172,7 +172,8 @@ impl Builder<'_> {
                     .collect();
                 let help = match fitting.as_slice() {
                     [] => format!("add one to `targets` with `connector: {connector}`, and name it with `target:`"),
-                    fitting => format!("add `target:` with {}", super::build::quoted(fitting.iter().copied())),
+                    [only] => format!("add `target: {only}`"),
+                    fitting => format!("add `target:` with one of {}", super::build::quoted(fitting.iter().copied())),
                 };
                 self.report.push(Diagnostic::error(codes::TARGET_MISSING, call.action.span, message).help(help));
             }
@@ -181,7 +182,9 @@ impl Builder<'_> {
                     return;
                 }
                 let declared = self.runbook.targets.iter().find(|declared| declared.name.value == target.value);
-                if let Some(declared) = declared.filter(|declared| declared.connector.value != connector) {
+                // A connector that does not exist is one problem, and it has been told.
+                let other = |name: &str| name != connector && crate::catalog::connector(name).is_some();
+                if let Some(declared) = declared.filter(|declared| other(&declared.connector.value)) {
                     let found = &declared.connector;
                     let message = format!(
                         "`{}` needs a target of `{connector}`, and `{}` is one of `{}`",
@@ -341,6 +344,19 @@ impl Builder<'_> {
         let Some(group) = self.planned[at] else { return Vec::new() };
         let count = self.items.get(&at).map_or(0, std::collections::BTreeSet::len);
         (group.get() - count..=group.get()).map(StepIndex::new).collect()
+    }
+}
+
+/// The actions that could have been meant: those of the same connector, or all.
+fn existing_actions(written: &str) -> String {
+    let connector = written.split('.').next().unwrap_or_default();
+    let same = |name: &&str| name.split('.').next() == Some(connector);
+    let names: Vec<&str> = actions().map(|spec| spec.name).collect();
+    let of_connector: Vec<&str> = names.iter().copied().filter(same).collect();
+    if of_connector.is_empty() {
+        format!("the actions are {}", super::build::quoted(names))
+    } else {
+        format!("the actions of `{connector}` are {}", super::build::quoted(of_connector))
     }
 }
 

@@ -51,7 +51,24 @@ impl Places {
 
 /// Makes the plan of a runbook. Pure: reads nothing but its input.
 pub fn build(input: BuildInput<'_>) -> Built {
-    let mut builder = Builder::new(&input);
+    made(&input, MissingParams::Refused)
+}
+
+/// Checks a runbook as [`build`] does, but without complaint about parameters that were not given: a runbook can be right
+/// before anybody decided on them. What depends on them is not checked, and there is no plan then.
+pub fn check(input: BuildInput<'_>) -> Built {
+    made(&input, MissingParams::Allowed)
+}
+
+/// Whether a parameter without default may be left out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum MissingParams {
+    Refused,
+    Allowed,
+}
+
+fn made(input: &BuildInput<'_>, missing: MissingParams) -> Built {
+    let mut builder = Builder::new(input, missing);
     let movement = builder.movement();
     let targets = builder.targets();
     builder.roster_is_there();
@@ -62,8 +79,8 @@ pub fn build(input: BuildInput<'_>) -> Built {
     builder.assemble_section(Section::Rollback);
     builder.rollback_branch();
     builder.assemble_section(Section::Finally);
-    let Builder { report, scope, steps, places, .. } = builder;
-    let plan = (!report.has_errors()).then(|| {
+    let Builder { report, scope, steps, places, missing, .. } = builder;
+    let plan = (!report.has_errors() && missing.is_empty()).then(|| {
         let content = PlanContent {
             version: 1,
             runbook: input.runbook.name.value.clone(),
@@ -101,10 +118,12 @@ pub(super) struct Builder<'a> {
     pub planned: Vec<Option<StepIndex>>,
     /// For each written step with `foreach` over a known list, the ids of its items.
     pub items: HashMap<usize, BTreeSet<StepId>>,
+    /// The parameters that were not given, or refused: what reads them cannot be checked.
+    pub missing: BTreeSet<String>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(input: &'a BuildInput<'a>) -> Self {
+    fn new(input: &'a BuildInput<'a>, missing: MissingParams) -> Self {
         let mut report = Report::default();
         let links = Links::new(input.runbook, &mut report);
         let planned = vec![None; links.steps.len()];
@@ -119,9 +138,10 @@ impl<'a> Builder<'a> {
             places: Places::default(),
             planned,
             items: HashMap::new(),
+            missing: BTreeSet::new(),
         };
         let mut scope = Object::new();
-        scope.insert("params".to_owned(), Value::Object(builder.params(&input.params)));
+        scope.insert("params".to_owned(), Value::Object(builder.params(&input.params, missing)));
         if let Some(window) = window(input.runbook) {
             let times = [("opens", window.opens), ("closes", window.closes)];
             let times = times.map(|(name, moment)| (name.to_owned(), Value::String(moment.to_string())));
@@ -140,7 +160,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The given parameters with the defaults of the rest.
-    fn params(&mut self, given: &Object) -> Object {
+    fn params(&mut self, given: &Object, missing: MissingParams) -> Object {
         let declared = &self.runbook.params;
         let mut params = Object::new();
         for declaration in declared {
@@ -149,12 +169,17 @@ impl<'a> Builder<'a> {
                 (Some(value), _) => match declaration.rule.check(value) {
                     Ok(()) => drop(params.insert(name.value.clone(), value.clone())),
                     Err(problem) => {
+                        self.missing.insert(name.value.clone());
                         let message = format!("the parameter `{}` {problem}", name.value);
                         self.report.push(Diagnostic::error(codes::GIVEN_REFUSED, name.span, message).label("declared here"));
                     }
                 },
                 (None, Some(default)) => drop(params.insert(name.value.clone(), default.value.clone())),
                 (None, None) => {
+                    self.missing.insert(name.value.clone());
+                    if missing == MissingParams::Allowed {
+                        continue;
+                    }
                     let message = format!("the parameter `{}` has no default and was not given", name.value);
                     self.report.push(
                         Diagnostic::error(codes::GIVEN_MISSING, name.span, message)

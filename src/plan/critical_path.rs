@@ -41,20 +41,6 @@ impl Plan {
             open: open(self, &included),
         }
     }
-
-    /// For each step, whether it comes before `step`.
-    pub fn before(&self, step: StepIndex) -> Vec<bool> {
-        let mut before = vec![false; self.steps().len()];
-        let mut rest = vec![step];
-        while let Some(next) = rest.pop() {
-            for need in &self.step(next).needs {
-                if !std::mem::replace(&mut before[need.get()], true) {
-                    rest.push(*need);
-                }
-            }
-        }
-        before
-    }
 }
 
 impl PlannedStep {

@@ -53,6 +53,9 @@ impl Builder<'_> {
             }
             None if !spec.is_mutating() => only_looks(),
             None if probe => InDoubt::Probe,
+            None if step.idempotent.is_some() => {
+                InDoubt::Rerun { why: step.idempotent.as_ref().map_or_else(String::new, |why| why.value.clone()) }
+            }
             None if super::assembly::is_notice(spec) => {
                 InDoubt::Rerun { why: "a second notice is a nuisance and no damage".to_owned() }
             }
@@ -65,7 +68,7 @@ impl Builder<'_> {
                     Diagnostic::error(codes::IN_DOUBT_MISSING, step.id.span, message)
                         .also(call.action.span, "may act twice when it is run again")
                         .help(format!(
-                            "add {probe}`in_doubt: ask` to ask a person, or `in_doubt: rerun` with `idempotent: \"why\"`"
+                            "add {probe}`in_doubt: ask` to ask a person, or `idempotent: \"why a second run is harmless\"`"
                         )),
                 );
                 InDoubt::Ask

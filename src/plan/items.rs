@@ -64,7 +64,10 @@ impl Builder<'_> {
                 Some(Value::Array(list)) => (list, Vec::new()),
                 Some(other) => {
                     let message = format!("`foreach` needs a list, and this is {other}");
-                    self.report.push(Diagnostic::error(codes::FOREACH_LIST, foreach.span, message));
+                    self.report.push(
+                        Diagnostic::error(codes::FOREACH_LIST, foreach.span, message)
+                            .help("name a parameter of `type: array`, or write `[a, b]`"),
+                    );
                     return none();
                 }
                 None => return none(),

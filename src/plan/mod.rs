@@ -3,6 +3,7 @@
 //! A `Plan` exists only if every check passed; nobody checks it again. A run never re-reads the YAML.
 
 pub mod build;
+pub mod chosen;
 pub mod critical_path;
 pub mod expression;
 pub mod facts;
@@ -12,6 +13,7 @@ pub mod order;
 pub mod param;
 pub mod place;
 pub mod plan;
+pub mod reach;
 pub mod resolve;
 pub mod scanner;
 pub mod step;
@@ -26,7 +28,8 @@ mod typing;
 mod waits;
 mod way_back;
 
-pub use build::{BuildInput, Built, Places, build};
+pub use build::{BuildInput, Built, Places, build, check};
+pub use chosen::chosen;
 pub use critical_path::{CriticalPath, Waiting};
 pub use facts::Fact;
 pub use freeze_time::FreezeTime;

@@ -267,7 +267,7 @@ impl Cursor<'_> {
     }
 
     pub(super) fn too_large(&self, start: usize, problem: &str) -> Fault {
-        self.fault(FaultKind::TooLarge, start, problem.to_owned(), Some("keep long texts in a file or a param".to_owned()))
+        self.fault(FaultKind::TooLarge, start, problem.to_owned(), Some("keep long texts and deep choices in params".to_owned()))
     }
 
     fn fault(&self, kind: FaultKind, start: usize, problem: String, help: Option<String>) -> Fault {

@@ -51,6 +51,8 @@ pub(super) enum Known {
     Now,
     /// In the run.
     Later,
+    /// When a parameter is given that is missing today. It makes no sense to look further.
+    Never,
 }
 
 /// What is wrong with one name.
@@ -87,7 +89,8 @@ impl<'t> Written<'t> {
 }
 
 impl Builder<'_> {
-    /// The template in a text and when its names are known; reports everything that is wrong with it.
+    /// The template in a text and when its names are known; reports everything that is wrong with it. There is none, without
+    /// a report, when it reads a parameter that is missing.
     pub fn template(&mut self, written: Written<'_>, reader: &Reader) -> Option<(Template, Known)> {
         let template = match Template::parse(written.text) {
             Ok(template) => template,
@@ -112,7 +115,8 @@ impl Builder<'_> {
             let span = self.part_of(written, name.start, name.end);
             match self.name(&name, span, reader) {
                 Ok(Known::Now) => {}
-                Ok(Known::Later) => known = known.map(|_| Known::Later),
+                Ok(Known::Later) => known = known.map(|known| if known == Known::Never { known } else { Known::Later }),
+                Ok(Known::Never) => known = known.map(|_| Known::Never),
                 Err(wrong) => {
                     known = None;
                     let mut diagnostic = Diagnostic::error(wrong.code, span, wrong.message);
@@ -124,7 +128,7 @@ impl Builder<'_> {
                 }
             }
         }
-        known.map(|known| (template, known))
+        known.filter(|known| *known != Known::Never).map(|known| (template, known))
     }
 
     /// What a template means whose names are all known; reports when it has no value.
@@ -192,10 +196,10 @@ impl Builder<'_> {
     fn param(&self, name: Option<&str>) -> Result<Known, Wrong> {
         let declared = self.runbook.params.iter().map(|param| param.name.value.as_str());
         match name {
+            None if !self.missing.is_empty() => Ok(Known::Never),
             None => Ok(Known::Now),
             Some(name) if self.scope.pointer("/params").is_some_and(|params| params.get(name).is_some()) => Ok(Known::Now),
-            // It was not given, or refused: that is one problem, and it has been told.
-            Some(name) if declared.clone().any(|declared| declared == name) => Ok(Known::Later),
+            Some(name) if self.missing.contains(name) => Ok(Known::Never),
             Some(name) => {
                 let help = match nearest(name, declared.clone()) {
                     Some(meant) => format!("did you mean `params.{meant}`?"),
@@ -350,7 +354,10 @@ impl Builder<'_> {
                     return Ok(());
                 }
                 let items: Vec<&str> = items.iter().map(StepId::as_str).collect();
-                let help = nearest(&full, items.iter().copied()).map(|meant| format!("did you mean `steps.{meant}`?"));
+                let help = match nearest(item, items.iter().map(|full| &full[id.len() + 1..full.len() - 1])) {
+                    Some(meant) => format!("did you mean `steps.{id}[{meant}]`?"),
+                    None => format!("it has {}", quoted(items.iter().copied().take(12))),
+                };
                 Err(Wrong::new(codes::TEMPLATE_NAME, format!("`{id}` has no item `{item}`"), help))
             }
         }

@@ -74,7 +74,9 @@ impl State {
     fn scope(&self, i: Instance, templates: &[&Template]) -> Value {
         let mut steps = Object::new();
         for id in templates.iter().flat_map(|template| template.steps()) {
-            if let Some(used) = self.find(id) {
+            // In the undo of an item, the name of the whole step means this item.
+            let is_own = self.id(i).as_str().strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with('['));
+            if let Some(used) = if is_own { Some(i) } else { self.find(id) } {
                 let status = self.step(used).status;
                 let outputs = if status == StepStatus::Skipped { Value::Null } else { self.outputs(used).clone() };
                 steps.insert(id.to_string(), serde_json::json!({ "outputs": outputs, "status": status.word() }));

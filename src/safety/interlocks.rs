@@ -29,11 +29,7 @@ struct Rules<'a> {
 impl<'a> Rules<'a> {
     fn new(plan: &'a Plan, places: &'a Places) -> Self {
         let facts = plan.section(Section::Forward).map(|at| (at, plan.step(at).facts())).filter(|(_, facts)| !facts.is_empty());
-        let mut after_return = vec![false; plan.steps().len()];
-        for (at, step) in plan.steps().iter().enumerate() {
-            after_return[at] = step.point_of_no_return.is_some() || step.needs.iter().any(|need| after_return[need.get()]);
-        }
-        Self { plan, places, facts: facts.collect(), after_return, report: Report::default() }
+        Self { plan, places, facts: facts.collect(), after_return: plan.from_return_on(), report: Report::default() }
     }
 
     /// The steps that make a fact true for which `is` holds.

@@ -10,9 +10,19 @@ use pointsman::diagnostic::render::{Paint, render};
 use pointsman::diagnostic::{Code, Report, Source, json};
 use pointsman::runbook::reader::LARGEST_FILE;
 
+use super::planning::plan_text;
+
 /// What `pointsman check` does with one file: the one place that says how far these tests look. A name that begins with
 /// `people` is a roster file.
 pub(crate) fn check_text(name: &str, text: &str) -> Report {
+    if name.starts_with("people") {
+        return parse_text(name, text);
+    }
+    plan_text(name, text, &root().join("tests/wrong")).1
+}
+
+/// What is wrong with the text and its shape alone.
+fn parse_text(name: &str, text: &str) -> Report {
     let source = Source::new(name, text);
     if name.starts_with("people") {
         return pointsman::runbook::parse_roster(&source).1;
@@ -24,8 +34,8 @@ pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The codes whose pages and wrong runbooks are held here.
-fn codes() -> impl Iterator<Item = (Code, &'static str)> {
+/// The codes whose pages speak of the text and its shape alone.
+fn codes_of_shape() -> impl Iterator<Item = (Code, &'static str)> {
     Code::all().filter(|(code, _)| *code < Code::new(300))
 }
 
@@ -118,7 +128,7 @@ fn every_code_has_a_wrong_runbook() {
             seen.entry(diagnostic.code.to_string()).or_insert_with(|| name.clone());
         }
     }
-    let missing: Vec<String> = codes().map(|(code, _)| code.to_string()).filter(|code| !seen.contains_key(code)).collect();
+    let missing: Vec<String> = Code::all().map(|(code, _)| code.to_string()).filter(|code| !seen.contains_key(code)).collect();
     assert!(missing.is_empty(), "no runbook in tests/wrong shows {}", missing.join(", "));
 }
 
@@ -126,7 +136,7 @@ fn every_code_has_a_wrong_runbook() {
 fn every_code_has_a_page_and_every_page_a_code() {
     let folder = root().join("docs/errors");
     let mut problems = Vec::new();
-    for (code, title) in codes() {
+    for (code, title) in Code::all() {
         let page = fs::read_to_string(root().join(code.page())).unwrap_or_default();
         if !page.starts_with(&format!("# {code}: {title}\n")) {
             problems.push(format!("{} must begin with `# {code}: {title}`", code.page()));
@@ -159,12 +169,12 @@ fn block_after<'a>(page: &'a str, heading: &str) -> Option<&'a str> {
 fn the_examples_of_the_pages_are_wrong_and_right() {
     let mut problems = Vec::new();
     let mut checked = 0;
-    for (code, _) in codes() {
+    for (code, _) in codes_of_shape() {
         let page = fs::read_to_string(root().join(code.page())).unwrap();
         for (heading, wanted) in [("## Wrong", true), ("## Right", false)] {
             let Some(example) = block_after(&page, heading) else { continue };
             let name = if example.starts_with("persons:") { "people.yaml" } else { "example.yaml" };
-            let report = check_text(name, example);
+            let report = parse_text(name, example);
             let found = report.sorted().iter().any(|diagnostic| diagnostic.code == code);
             if found != wanted || (!wanted && report.has_errors()) {
                 let shown = render(&report, &Source::new(name, example), Paint::Plain);
@@ -174,7 +184,7 @@ fn the_examples_of_the_pages_are_wrong_and_right() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
-    assert!(checked >= 2 * codes().count() - 2, "only {checked} examples");
+    assert!(checked >= 2 * codes_of_shape().count() - 2, "only {checked} examples");
 }
 
 #[test]

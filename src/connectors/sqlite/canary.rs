@@ -68,9 +68,6 @@ pub(super) fn send(
     expected: Expected,
     round: &mut Round,
 ) -> Result<(), ActionError> {
-    if operations.is_empty() {
-        return Ok(());
-    }
     let begun = Instant::now();
     let (mut sent, mut ends) = (Vec::new(), Vec::new());
     for operation in operations {

@@ -1,0 +1,20 @@
+//! How a plan is shown: to a person as lines, to programs as JSON, and as a picture in DOT and Mermaid.
+
+mod graph;
+mod json;
+mod levels;
+mod lines;
+mod times;
+mod wording;
+
+pub use graph::{dot, mermaid};
+pub use json::json;
+pub use lines::lines;
+
+use super::ink;
+use crate::plan::Plan;
+
+/// The whole plan for a person, without colour.
+pub fn text(plan: &Plan) -> String {
+    ink::text(&lines(plan))
+}
