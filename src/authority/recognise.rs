@@ -15,7 +15,7 @@ pub enum Claim {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Unrecognised {
     /// The roster has several persons for this login.
-    #[error("the login {login} stands for several persons: say which with --as ({persons})")]
+    #[error("the login {login} stands for several persons: say which with --by ({persons})")]
     Ambiguous {
         /// The login name.
         login: String,

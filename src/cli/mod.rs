@@ -2,23 +2,83 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
+mod abort;
+mod approve;
+mod check;
+mod completions;
+mod console;
+mod r#continue;
 #[cfg(feature = "sqlite")]
 mod demo;
+mod desk;
+mod driving;
+mod exit;
+mod failure;
+mod lines;
+mod live;
+mod ordering;
+mod pause;
+mod preparation;
+mod reject;
+mod report;
+mod resolve;
+mod resume;
+mod retry;
+mod rollback;
+mod run;
 #[cfg(feature = "sqlite")]
 mod shop;
+mod skip;
+mod status;
+mod withdraw;
 
-/// A declarative cutover runbook engine.
+pub use exit::Exit;
+
+use desk::{Desk, Global};
+
+const AFTER_HELP: &str = "\
+A first run:
+  pointsman check night.yaml       is it right?
+  pointsman plan night.yaml        what would be done, in which order, and how it is undone
+  pointsman run night.yaml         do it; Ctrl-C suspends, `pointsman resume latest` goes on
+
+In other terminals, meanwhile:
+  pointsman status latest          where it stands, who is awaited, what to type
+  pointsman approve latest STEP    decide
+
+Each command has examples: `pointsman COMMAND --help`. docs/cli.md lists exit codes and JSON forms.";
+
+/// A declarative cutover runbook engine
 #[derive(Parser, Debug)]
-#[command(name = "pointsman", version)]
+#[command(name = "pointsman", version, after_help = AFTER_HELP, disable_help_subcommand = true, subcommand_required = true)]
 struct Cli {
+    #[command(flatten)]
+    global: Global,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Check(check::CheckArgs),
+    Run(run::RunArgs),
+    Resume(resume::ResumeArgs),
+    Status(status::StatusArgs),
+    Approve(approve::ApproveArgs),
+    Withdraw(withdraw::WithdrawArgs),
+    Reject(reject::RejectArgs),
+    Report(report::ReportArgs),
+    Pause(pause::PauseArgs),
+    Continue(r#continue::ContinueArgs),
+    Retry(retry::RetryArgs),
+    Skip(skip::SkipArgs),
+    Resolve(resolve::ResolveArgs),
+    Rollback(rollback::RollbackArgs),
+    Abort(abort::AbortArgs),
+    Completions(completions::CompletionsArgs),
     #[cfg(feature = "sqlite")]
     Demo(demo::DemoArgs),
     /// One process of the demo's shop
@@ -29,18 +89,56 @@ enum Command {
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        #[cfg(feature = "sqlite")]
-        Command::Shop(args) => shop::run(&args).map(|()| true),
-        #[cfg(feature = "sqlite")]
-        Command::Demo(args) => demo::run(&args),
-    };
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    let cli = Cli::parse();
+    cli.global.color.set();
+    log_to_stderr();
+    let desk = Desk::new(&cli.global);
+    match dispatch(&desk, cli.command) {
+        Ok(exit) => exit.into(),
+        Err(error) if is_broken_pipe(&error) => Exit::Done.into(),
         Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            console::say_error(&format!("{error:#}"), failure::hint(&error, &desk).as_deref());
+            console::say_lines(&failure::rollback_card(&error));
+            Exit::of_error(&error).into()
         }
     }
+}
+
+fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Check(args) => check::run(&args),
+        Command::Run(args) => run::run(desk, &args),
+        Command::Resume(args) => resume::run(desk, &args),
+        Command::Status(args) => status::run(desk, &args),
+        Command::Approve(args) => approve::run(desk, &args),
+        Command::Withdraw(args) => withdraw::run(desk, &args),
+        Command::Reject(args) => reject::run(desk, &args),
+        Command::Report(args) => report::run(desk, &args),
+        Command::Pause(args) => pause::run(desk, &args),
+        Command::Continue(args) => r#continue::run(desk, &args),
+        Command::Retry(args) => retry::run(desk, &args),
+        Command::Skip(args) => skip::run(desk, &args),
+        Command::Resolve(args) => resolve::run(desk, &args),
+        Command::Rollback(args) => rollback::run(desk, &args),
+        Command::Abort(args) => abort::run(desk, &args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        #[cfg(feature = "sqlite")]
+        Command::Demo(args) => demo::run(&args).map(|is_well| if is_well { Exit::Done } else { Exit::Failed }),
+        #[cfg(feature = "sqlite")]
+        Command::Shop(args) => shop::run(&args).map(|()| Exit::Done),
+    }
+}
+
+/// Whoever reads our output has seen enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    error.chain().any(|cause| kind(cause) == Some(std::io::ErrorKind::BrokenPipe))
+}
+
+/// What developers want to see, on standard error: `POINTSMAN_LOG=debug`.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("POINTSMAN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let ansi = console::errors_are_coloured();
+    // A second subscriber in one process is a test's doing; the first one stays.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).try_init();
 }

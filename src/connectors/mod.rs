@@ -2,14 +2,20 @@
 //!
 //! A connector gets resolved parameters, a cancel token and a recorder. It knows no run, no journal and no plan.
 
+pub mod command;
 pub mod contract;
 pub mod file;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod recorder;
 pub mod registry;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod tables;
+pub mod wait;
 
+mod dotted;
+mod look;
 mod patience;
 
 pub use contract::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target};

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+#[cfg(feature = "http")]
+use super::http;
 #[cfg(feature = "sqlite")]
 use super::sqlite;
-use super::{Act, Inspect, file, tables};
+use super::{Act, Inspect, command, file, tables, wait};
 
 /// The right to change systems. Only the live engine makes one; a dry run has none, so it cannot reach [`Act`].
 #[derive(Debug)]
@@ -28,8 +30,17 @@ impl Registry {
     /// Every action of this build.
     pub fn standard() -> Self {
         let mut registry = Self::default();
+        registry.add(command::Command);
+        registry.add(command::CommandCheck);
         registry.add(file::SwitchFile);
         registry.add(tables::CheckTables);
+        registry.add(wait::WaitUntil);
+        #[cfg(feature = "http")]
+        {
+            registry.add(http::HttpRequest);
+            registry.add(http::HttpCheck);
+            registry.add(http::NotifyWebhook);
+        }
         #[cfg(feature = "sqlite")]
         {
             registry.add(sqlite::FreezeWrites);
@@ -73,5 +84,17 @@ impl Registry {
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.names()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(all(feature = "http", feature = "sqlite"))]
+    #[test]
+    fn every_action_of_the_catalog_has_a_hand() {
+        let mut cataloged: Vec<_> =
+            crate::catalog::actions().filter(|action| !action.is_wait()).map(|action| action.name).collect();
+        cataloged.sort_unstable();
+        assert_eq!(super::Registry::standard().names(), cataloged);
     }
 }

@@ -6,23 +6,24 @@
 
 use serde_json::{Value, json};
 
-use super::{Diagnostic, Report, Severity, Source, SourceSpan};
+use super::{Diagnostic, Lines, Report, Severity, Source, SourceSpan};
 
 /// The report of one file, its diagnostics by place.
 pub fn to_json(report: &Report, source: &Source) -> Value {
+    let lines = source.lines();
     let diagnostics = report.sorted();
     let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
     json!({
         "file": &*source.name,
         "errors": count(Severity::Error),
         "warnings": count(Severity::Warning),
-        "diagnostics": diagnostics.iter().map(|diagnostic| one(diagnostic, source)).collect::<Vec<_>>(),
+        "diagnostics": diagnostics.iter().map(|diagnostic| one(diagnostic, &lines)).collect::<Vec<_>>(),
     })
 }
 
-fn one(diagnostic: &Diagnostic, source: &Source) -> Value {
+fn one(diagnostic: &Diagnostic, lines: &Lines<'_>) -> Value {
     let others: Vec<Value> =
-        diagnostic.secondary.iter().map(|label| json!({ "place": place(label.span, source), "label": label.text })).collect();
+        diagnostic.secondary.iter().map(|label| json!({ "place": place(label.span, lines), "label": label.text })).collect();
     json!({
         "code": diagnostic.code.to_string(),
         "severity": match diagnostic.severity {
@@ -31,7 +32,7 @@ fn one(diagnostic: &Diagnostic, source: &Source) -> Value {
         },
         "title": diagnostic.code.title(),
         "message": diagnostic.message,
-        "place": place(diagnostic.primary.span, source),
+        "place": place(diagnostic.primary.span, lines),
         "label": (!diagnostic.primary.text.is_empty()).then_some(&diagnostic.primary.text),
         "others": others,
         "help": diagnostic.help,
@@ -39,9 +40,9 @@ fn one(diagnostic: &Diagnostic, source: &Source) -> Value {
     })
 }
 
-fn place(span: SourceSpan, source: &Source) -> Value {
-    let (line, column) = source.line_column(span.start);
-    let (end_line, end_column) = source.line_column(span.end);
+fn place(span: SourceSpan, lines: &Lines<'_>) -> Value {
+    let (line, column) = lines.line_column(span.start);
+    let (end_line, end_column) = lines.line_column(span.end);
     json!({
         "line": line,
         "column": column,

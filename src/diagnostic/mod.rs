@@ -12,4 +12,4 @@ pub mod source;
 pub use code::Code;
 pub use nearest::nearest;
 pub use report::{Diagnostic, Label, Report, Severity};
-pub use source::{Source, SourceSpan};
+pub use source::{Lines, Source, SourceSpan};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::{Diagnostic, Label, Report, Severity, Source, SourceSpan};
+use super::{Diagnostic, Label, Lines, Report, Severity, Source, SourceSpan};
 
 /// How diagnostics are painted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,8 +26,9 @@ pub fn render(report: &Report, source: &Source, paint: Paint) -> String {
         return String::new();
     }
     let mut text = String::new();
+    let lines = source.lines();
     for diagnostic in &diagnostics {
-        text.push_str(&render_one(diagnostic, source, paint));
+        text.push_str(&block(diagnostic, source, &lines, paint));
         text.push_str("\n\n");
     }
     text.push_str(&summary(&diagnostics, source));
@@ -37,19 +38,28 @@ pub fn render(report: &Report, source: &Source, paint: Paint) -> String {
 
 /// One diagnostic, without a line break at its end.
 pub fn render_one(diagnostic: &Diagnostic, source: &Source, paint: Paint) -> String {
+    block(diagnostic, source, &source.lines(), paint)
+}
+
+fn block(diagnostic: &Diagnostic, source: &Source, lines: &Lines<'_>, paint: Paint) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let code = diagnostic.code.to_string();
-    let mut snippet = Snippet::source(&*source.text).path(visible(&source.name)).fold(true).annotation(annotation(
-        AnnotationKind::Primary,
-        &diagnostic.primary,
-        source,
-    ));
-    for label in &diagnostic.secondary {
-        snippet = snippet.annotation(annotation(AnnotationKind::Context, label, source));
-    }
+    let labels: Vec<(AnnotationKind, &Label)> = std::iter::once((AnnotationKind::Primary, &diagnostic.primary))
+        .chain(diagnostic.secondary.iter().map(|label| (AnnotationKind::Context, label)))
+        .collect();
+    // Only the lines between the places are handed on: a report of a thousand problems must not read the file a thousand times.
+    let spans: Vec<SourceSpan> = labels.iter().map(|(_, label)| shown(label.span, source)).collect();
+    let (first, last) = (spans.iter().map(|span| span.start).min(), spans.iter().map(|span| span.end).max());
+    let (part, line) = lines.around(SourceSpan::new(first.unwrap_or(0), last.unwrap_or(0)));
+    let annotations = labels.iter().zip(&spans).map(|((kind, label), span)| {
+        let annotation = kind.span(span.start - part.start..span.end - part.start);
+        if label.text.is_empty() { annotation } else { annotation.label(visible(&label.text)) }
+    });
+    let text = &source.text[part.start..part.end];
+    let snippet = Snippet::source(text).line_start(line).path(visible(&source.name)).fold(true).annotations(annotations);
     let mut group: Group<'_> = level.primary_title(visible(&diagnostic.message)).id(&*code).element(snippet);
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(visible(help)));
@@ -61,12 +71,6 @@ pub fn render_one(diagnostic: &Diagnostic, source: &Source, paint: Paint) -> Str
         Paint::Coloured => Renderer::styled(),
     };
     renderer.decor_style(DecorStyle::Ascii).term_width(WIDTH).render(&[group])
-}
-
-fn annotation<'a>(kind: AnnotationKind, label: &'a Label, source: &Source) -> annotate_snippets::Annotation<'a> {
-    let span = shown(label.span, source);
-    let annotation = kind.span(span.start..span.end);
-    if label.text.is_empty() { annotation } else { annotation.label(visible(&label.text)) }
 }
 
 /// A stretch on the boundaries of characters and, where it goes over many lines, only the first of them: what matters is

@@ -33,12 +33,15 @@ impl Source {
         Self { name: Arc::from(name.as_ref()), text: Arc::from(text.as_ref()) }
     }
 
-    /// Line and column of a byte, both from 1; the column counts characters.
+    /// Line and column of a byte, both from 1; the column counts characters. For many places, ask [`Source::lines`] once.
     pub fn line_column(&self, byte: usize) -> (usize, usize) {
-        let byte = self.floor(byte);
-        let before = &self.text[..byte];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        self.lines().line_column(byte)
+    }
+
+    /// Where each line begins.
+    pub fn lines(&self) -> Lines<'_> {
+        let starts = std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Lines { source: self, starts }
     }
 
     fn floor(&self, byte: usize) -> usize {
@@ -47,5 +50,32 @@ impl Source {
             byte -= 1;
         }
         byte
+    }
+}
+
+/// The lines of a source, found once.
+#[derive(Clone, Debug)]
+pub struct Lines<'a> {
+    source: &'a Source,
+    starts: Vec<usize>,
+}
+
+impl Lines<'_> {
+    /// Line and column of a byte, both from 1; the column counts characters.
+    pub fn line_column(&self, byte: usize) -> (usize, usize) {
+        let byte = self.source.floor(byte);
+        let line = self.line(byte);
+        (line, self.source.text[self.starts[line - 1]..byte].chars().count() + 1)
+    }
+
+    /// The whole lines that `span` touches, without the last line break, and the number of the first, from 1.
+    pub fn around(&self, span: SourceSpan) -> (SourceSpan, usize) {
+        let (first, last) = (self.line(span.start.min(self.source.text.len())), self.line(span.end.min(self.source.text.len())));
+        let end = self.starts.get(last).map_or(self.source.text.len(), |next| next - 1);
+        (SourceSpan::new(self.starts[first - 1], end), first)
+    }
+
+    fn line(&self, byte: usize) -> usize {
+        self.starts.partition_point(|start| *start <= byte)
     }
 }

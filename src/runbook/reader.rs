@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle as YamlStyle, Span as YamlSpan};
 
-use super::scalar::{Plain, plain};
+use super::scalar::{Plain, plain, written};
 use super::{Entry, Node, NodeKind, Scalar, ScalarStyle, ScalarValue, Spanned, characters};
 use crate::diagnostic::code::yaml;
 use crate::diagnostic::{Diagnostic, Report, Source, SourceSpan};
@@ -22,7 +22,7 @@ const MOST_ANCHORED: usize = 10 * MOST_REPEATED;
 
 /// The document of `source`, or nothing when the text cannot be read at all. Problems go to `report`; a document may come
 /// with problems, so that its shape can be checked too.
-pub(super) fn read(source: &Source, report: &mut Report) -> Option<Node> {
+pub fn read(source: &Source, report: &mut Report) -> Option<Node> {
     if source.text.len() > LARGEST_FILE {
         let message = format!("the file has {} bytes, and {LARGEST_FILE} is the most", source.text.len());
         report.push(Diagnostic::error(yaml::SIZE_BUDGET, SourceSpan::default(), message).help("split the runbook"));
@@ -181,7 +181,10 @@ impl Reader<'_> {
 
     fn syntax(&mut self, at: usize, info: &str) -> bool {
         let error = characters::tab_near(self.source, at).unwrap_or_else(|| {
-            let length = self.source.text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+            // At the end of the file the last line that says something is the place to look at.
+            let text = &self.source.text;
+            let at = if text.get(at..).is_none_or(|rest| rest.trim().is_empty()) { text.trim_end().len() } else { at };
+            let length = text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
             let span = SourceSpan::new(at, at + length);
             if info.contains("unknown anchor") {
                 let help = "write `&name` at the value that is to be repeated, before `*name`";
@@ -229,7 +232,7 @@ impl Reader<'_> {
             }
         };
         // A block collection ends where the next token begins; its last value says where it really ends.
-        let is_flow = self.source.text.get(span.start..span.end).is_some_and(|end| matches!(end.trim_end(), "]" | "}"));
+        let is_flow = self.source.text.get(span.start..span.end).is_some_and(|end| end.starts_with([']', '}']));
         let end = if is_flow { span.start + 1 } else { inner_end.unwrap_or(open.start) };
         let node = Node { span: SourceSpan::new(open.start, end), kind };
         let done = Done { node, height: open.height, count: open.count };
@@ -243,7 +246,7 @@ impl Reader<'_> {
             YamlStyle::SingleQuoted | YamlStyle::DoubleQuoted => (ScalarStyle::Quoted, ScalarValue::Text),
             YamlStyle::Literal | YamlStyle::Folded => (ScalarStyle::Block, ScalarValue::Text),
         };
-        let shown = self.source.text.get(span.start..span.end).unwrap_or("").trim_end();
+        let shown = written(self.source.text.get(span.start..span.end).unwrap_or(""), style);
         let span = SourceSpan::new(span.start, span.start + shown.len());
         let count = 1 + raw.len() / 64;
         Done { node: Node { span, kind: NodeKind::Scalar(Scalar { raw, style, value }) }, height: 1, count }

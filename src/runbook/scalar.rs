@@ -1,6 +1,6 @@
 //! What a plain scalar means, and the spellings that two YAML readers understand differently.
 
-use super::ScalarValue;
+use super::{ScalarStyle, ScalarValue};
 
 /// The meaning of a plain scalar, or why it has none that all readers share.
 #[derive(Clone, PartialEq, Debug)]
@@ -32,6 +32,30 @@ pub(super) fn plain(text: &str) -> Plain {
         return Plain::Value(ScalarValue::Text);
     }
     number(text)
+}
+
+/// What belongs to a scalar of the stretch that the parser gives for it: spaces and a remark may follow it there.
+pub(super) fn written(stretch: &str, style: ScalarStyle) -> &str {
+    let quote = match (style, stretch.chars().next()) {
+        (ScalarStyle::Quoted, Some(quote)) => quote,
+        _ => return stretch.trim_end(),
+    };
+    let mut escaped = false;
+    for (at, c) in stretch.char_indices().skip(1) {
+        if escaped {
+            escaped = false;
+        } else if c == '\\' && quote == '"' {
+            escaped = true;
+        } else if c == quote {
+            // A doubled single quote stands for one; the pair is skipped like an escape.
+            if quote == '\'' && stretch[at + 1..].starts_with('\'') {
+                escaped = true;
+            } else {
+                return &stretch[..=at];
+            }
+        }
+    }
+    stretch.trim_end()
 }
 
 fn number(text: &str) -> Plain {

@@ -96,6 +96,34 @@ impl Line {
         &self.spans
     }
 
+    /// The line in pieces of at most `width` characters; later pieces are indented a little.
+    pub fn folded(&self, width: usize) -> Vec<Self> {
+        const INDENT: usize = 4;
+        let mut pieces = vec![Self::new()];
+        let mut room = width;
+        for span in &self.spans {
+            let mut text = String::new();
+            for c in span.text.chars() {
+                if room == 0 && width > 2 * INDENT {
+                    let piece = std::mem::take(&mut text);
+                    Self::push(&mut pieces, span.tone, piece);
+                    pieces.push(Self::plain(" ".repeat(INDENT)));
+                    room = width - INDENT;
+                }
+                text.push(c);
+                room = room.saturating_sub(1);
+            }
+            Self::push(&mut pieces, span.tone, text);
+        }
+        pieces
+    }
+
+    fn push(pieces: &mut [Self], tone: Tone, text: String) {
+        if let (Some(piece), false) = (pieces.last_mut(), text.is_empty()) {
+            piece.spans.push(Span { text, tone });
+        }
+    }
+
     /// The text without tones and without blanks at its end.
     pub fn text(&self) -> String {
         let text: String = self.spans.iter().map(|span| span.text.as_str()).collect();

@@ -1,6 +1,23 @@
 //! Records → what people see. Pure; shared by terminal, reports and JSON.
+//!
+//! A view makes lines of toned text or JSON, and never looks at a clock, a terminal or a disk: whoever prints it brings those.
 
+pub mod ask;
+pub mod card;
+pub mod clock;
+pub mod decision;
+pub mod event;
 pub mod ink;
+pub mod invocation;
+pub mod line;
+pub mod live;
 pub mod plan;
+pub mod run_summary;
+pub mod runs;
+pub mod status;
+pub mod steps;
 
+pub use ask::{Ask, asks};
+pub use clock::Clock;
 pub use ink::{Line, Span, Tone};
+pub use invocation::Invocation;

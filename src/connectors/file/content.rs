@@ -1,6 +1,7 @@
 //! Old text + what the step asks for → new text. Pure: no file is touched here.
 
 use crate::connectors::ActionError;
+use crate::connectors::dotted::look;
 use crate::model::{Arguments, Condition, Object, Value};
 
 /// What the file shall hold.
@@ -95,15 +96,6 @@ impl Before {
 
 fn parse(text: &str) -> Result<Value, ActionError> {
     serde_json::from_str(text).map_err(|error| ActionError::untouched(format!("the file is no JSON: {error}")))
-}
-
-/// The value at a dotted path; digits count in lists.
-pub(in crate::connectors) fn look<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').try_fold(document, |value, part| match value {
-        Value::Object(map) => map.get(part),
-        Value::Array(items) => part.parse::<usize>().ok().and_then(|at| items.get(at)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-    })
 }
 
 fn set(document: &mut Value, path: &str, new: Value) -> Result<(), ActionError> {

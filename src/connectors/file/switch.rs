@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::content::{Before, Wanted};
 use super::replace::{Image, kept_beside, kept_path, put, real_path, remove};
+use crate::connectors::look::{Look, Rhythm};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Recorder};
-use crate::model::{Digest, Finding, Touch, Value};
+use crate::model::{Arguments, Digest, Finding, Span, Touch, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -236,6 +237,20 @@ fn quoted(path: &std::path::Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
+/// Asks the application until it reports the new state, where the step says how. The bytes on disk alone prove only that.
+async fn ask_application(call: &Call) -> Result<Value, ActionError> {
+    let how = Arguments::new(call.params.map("applied_by")?);
+    if how.names().next().is_none() {
+        return Ok(Value::Null);
+    }
+    let look = Look::of(call, &how)?;
+    let polled = Rhythm::of(&how, Span::from_secs(30))?
+        .poll(call, &look)
+        .await
+        .map_err(|error| ActionError::touched(format!("the application has not taken up the new file: {}", error.message)))?;
+    Ok(json!({ "asked": look.shown(call), "times": polled.asked, "answer": polled.answer }))
+}
+
 /// Runs file work off the async threads: a hung network folder must not stop the engine.
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, ActionError> + Send + 'static) -> Result<T, ActionError> {
     let joined = tokio::task::spawn_blocking(work).await;
@@ -286,6 +301,10 @@ impl Inspect for SwitchFile {
 
     async fn capture(&self, call: &Call) -> Result<Value, ActionError> {
         let order = Order::of(call)?;
+        let how = Arguments::new(call.params.map("applied_by")?);
+        if how.names().next().is_some() {
+            Look::of(call, &how)?;
+        }
         off_thread(move || Ok(Snapshot::take(&order)?.to_value(&order))).await
     }
 
@@ -316,8 +335,9 @@ impl Act for SwitchFile {
     async fn prove(&self, call: &Call, snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
         let (order, snapshot) = (Order::of(call)?, Snapshot::from_value(snapshot)?);
         let file = off_thread(move || read_back(&order, &snapshot)).await;
-        let file = file.map_err(|error| ActionError { touch: Touch::Possible, ..error })?;
-        Ok(Evidence::new(json!({ "file": file })))
+        let touched = |error: ActionError| ActionError { touch: Touch::Possible, ..error };
+        let file = file.map_err(touched)?;
+        Ok(Evidence::new(json!({ "file": file, "application": ask_application(call).await.map_err(touched)? })))
     }
 
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {

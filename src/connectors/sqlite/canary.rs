@@ -68,6 +68,9 @@ pub(super) fn send(
     expected: Expected,
     round: &mut Round,
 ) -> Result<(), ActionError> {
+    if operations.is_empty() {
+        return Ok(());
+    }
     let begun = Instant::now();
     let (mut sent, mut ends) = (Vec::new(), Vec::new());
     for operation in operations {

@@ -258,6 +258,13 @@ fn thaw(session: &Session, order: &Order) -> Result<Evidence, ActionError> {
     for trigger in &own {
         session.execute(&trigger.drop())?;
     }
+    if own.is_empty() {
+        transaction.roll_back();
+    } else {
+        transaction.commit()?;
+    }
+    // The canaries come after the commit: to take one back in a transaction that changed the schema reads the schema anew.
+    let transaction = session.begin_immediate(session.busy_timeout()).map_err(|error| after_apply(error.into()))?;
     let left = own_and_other(session, &order.owner)?;
     let mut round = Round::default();
     // A table that was dropped in the meantime must not stop the way back.
@@ -269,11 +276,7 @@ fn thaw(session: &Session, order: &Order) -> Result<Evidence, ActionError> {
         open.retain(|operation| !other.iter().any(|t| t.table == table.name && t.operation == *operation));
         canary::send(session, table, &open, Expected::Accepted, &mut round)?;
     }
-    if own.is_empty() {
-        transaction.roll_back();
-    } else {
-        transaction.commit()?;
-    }
+    transaction.roll_back();
     round.verdict().map_err(|why| ActionError::touched(format!("writes are not accepted again: {why}")))?;
     if !left.0.is_empty() || summary(&left.1) != summary(&other) {
         return Err(ActionError::touched(format!("{} triggers of this step are left", left.0.len())));

@@ -1,5 +1,7 @@
 //! `sqlite.allow_writes`: drops freeze triggers, and proves that writes get past. Its undo creates the same triggers again.
 
+use std::collections::{HashMap, HashSet};
+
 use async_trait::async_trait;
 use serde_json::json;
 
@@ -141,38 +143,36 @@ fn prove(session: &Session, order: &Order) -> Result<Evidence, ActionError> {
 
 fn freeze_again(session: &Session, before: &[Trigger]) -> Result<Evidence, ActionError> {
     let transaction = session.begin_immediate(session.busy_timeout())?;
-    let all = tables(session)?;
-    let found = triggers(session)?;
-    let mut created = 0;
-    for trigger in before {
-        if found.iter().any(|f| f.name() == trigger.name() && f.create() == trigger.create()) {
-            continue;
-        }
+    let found: HashSet<_> = triggers(session)?.iter().map(|trigger| (trigger.name(), trigger.create())).collect();
+    let lost: Vec<_> = before.iter().filter(|trigger| !found.contains(&(trigger.name(), trigger.create()))).collect();
+    for trigger in &lost {
         session.execute(&trigger.drop())?;
         session.execute(&trigger.create())?;
-        created += 1;
     }
-    let now = triggers(session)?;
-    let mut round = Round::default();
-    for table in &all {
-        let refused: Vec<_> = Operation::ALL
-            .into_iter()
-            .filter(|operation| before.iter().any(|t| t.table == table.name && t.operation == *operation && !t.is_altered()))
-            .collect();
-        canary::send(session, table, &refused, Expected::Refused, &mut round)?;
-    }
-    let lost = before.iter().filter(|t| !now.iter().any(|n| n.name() == t.name() && n.create() == t.create())).count();
-    round.verdict().map_err(|why| ActionError::untouched(format!("the freeze cannot be restored: {why}")))?;
-    if lost > 0 {
-        return Err(ActionError::untouched(format!("{lost} freeze triggers cannot be restored")));
-    }
-    if created > 0 {
-        transaction.commit()?;
-    } else {
+    if lost.is_empty() {
         transaction.roll_back();
+    } else {
+        transaction.commit()?;
+    }
+    let failed = |why: String| ActionError::touched(format!("the freeze is not restored: {why}"));
+    let transaction = session.begin_immediate(session.busy_timeout()).map_err(|error| after_apply(error.into()))?;
+    let now: HashSet<_> = triggers(session)?.iter().map(|trigger| (trigger.name(), trigger.create())).collect();
+    let mut refused: HashMap<&str, Vec<Operation>> = HashMap::new();
+    for trigger in before.iter().filter(|trigger| !trigger.is_altered()) {
+        refused.entry(&trigger.table).or_default().push(trigger.operation);
+    }
+    let mut round = Round::default();
+    for table in &tables(session)? {
+        let operations = refused.get(table.name.as_str()).map_or(&[][..], Vec::as_slice);
+        canary::send(session, table, operations, Expected::Refused, &mut round)?;
+    }
+    transaction.roll_back();
+    round.verdict().map_err(failed)?;
+    if let Some(trigger) = before.iter().find(|trigger| !now.contains(&(trigger.name(), trigger.create()))) {
+        return Err(failed(format!("{} is not there", trigger.name())));
     }
     Ok(Evidence::new(json!({
-        "identity": session.identity(), "restored": created, "triggers": before.len(), "canaries": round.facts(),
+        "identity": session.identity(), "restored": lost.len(), "triggers": before.len(), "canaries": round.facts(),
     })))
 }
 

@@ -1,0 +1,62 @@
+//! `pointsman check`: every problem of every file at once.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::console;
+use super::exit::Exit;
+use super::preparation::{ParamArgs, prepare};
+use crate::diagnostic::json::to_json;
+
+const EXAMPLES: &str = "\
+Examples:
+  pointsman check night.yaml                      every problem, with its place and what to write instead
+  pointsman check runbooks/*.yaml                 many files; the exit code is 3 if any of them is wrong
+  pointsman check night.yaml -p batch=pilot       with the parameters of the night
+  pointsman check night.yaml --json | jq '.files[].diagnostics[].code'
+
+Each problem has a code such as PM0301; docs/errors/ has a page for each.";
+
+/// Checks runbooks and reports every problem at once
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct CheckArgs {
+    /// The runbooks; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    params: ParamArgs,
+    /// Print the problems as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
+    let mut exit = Exit::Done;
+    let mut files: Vec<Value> = Vec::new();
+    for file in &args.files {
+        let prepared = prepare(file, &args.params)?;
+        if prepared.plan.is_none() {
+            exit = Exit::InvalidRunbook;
+        }
+        if args.json {
+            files.extend(prepared.reports.iter().map(|(report, source)| to_json(report, source)));
+            continue;
+        }
+        prepared.say();
+        if let Some(plan) = &prepared.plan {
+            let steps = plan.steps().len();
+            console::print(format!("{}: right, {steps} {}\n", file.display(), if steps == 1 { "step" } else { "steps" }))?;
+        }
+    }
+    if args.json {
+        console::print_json(&json!({ "right": exit == Exit::Done, "files": files }))?;
+    }
+    Ok(exit)
+}

@@ -1,0 +1,143 @@
+//! Driving a run in this process: signals, what is shown meanwhile, and the exit code at the end.
+
+use std::io::{self, IsTerminal};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::console;
+use super::desk::{Desk, now};
+use super::exit::Exit;
+use super::lines::{JsonLines, LastState, Lines};
+use super::live::Live;
+use crate::connectors::Registry;
+use crate::engine::{Ending, Executor, Observer};
+use crate::model::{RunId, Timestamp};
+use crate::run::{Record, State};
+use crate::views::{Invocation, Line, Tone, run_summary};
+
+/// What is shown while a run is driven.
+#[derive(Args, Debug)]
+pub struct Show {
+    /// Print the records as JSON lines instead
+    #[arg(long, conflicts_with = "plain")]
+    json: bool,
+    /// Print one line per event, also on a terminal
+    #[arg(long)]
+    plain: bool,
+}
+
+/// Drives the run until it ends or is suspended.
+pub fn drive(desk: &Desk, executor: Executor, show: &Show) -> Result<Exit> {
+    let how = desk.how();
+    let run = executor.run_id().clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime can be made")?;
+    let mut view = View::new(show, &executor, &how)?;
+    let ending = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        watch_signals(&stop, &run, &how)?;
+        Ok::<_, anyhow::Error>(executor.drive(Registry::standard(), &mut view, stop).await?)
+    });
+    view.close()?;
+    match ending? {
+        Ending::Ended(outcome) => {
+            view.summarise(&how)?;
+            Ok(Exit::of_outcome(outcome))
+        }
+        Ending::Suspended => {
+            console::say_lines(&[
+                Line::toned(Tone::Wait, "suspended").and(Tone::Plain, ": the run is not over. It goes on with"),
+                Line::plain("    ").and(Tone::Strong, how.on_run("resume", &run)),
+            ]);
+            Ok(Exit::Suspended)
+        }
+    }
+}
+
+/// The first signal suspends in good order; the second leaves at once, as a crash would.
+fn watch_signals(stop: &CancellationToken, run: &RunId, how: &Invocation) -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
+    let (stop, resume) = (stop.clone(), how.on_run("resume", run));
+    tokio::spawn(async move {
+        for count in 1.. {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            stop.cancel();
+            if count == 1 {
+                continue;
+            }
+            console::say(format!("left at once: what was under way is in doubt. `{resume}` looks at it first."));
+            std::process::exit(i32::from(Exit::Suspended.code()));
+        }
+    });
+    Ok(())
+}
+
+/// What is shown: one of three, and the last state for the summary.
+enum View {
+    Live(Box<Live>, LastState),
+    Lines(Lines, LastState),
+    Json(JsonLines),
+}
+
+impl View {
+    fn new(show: &Show, executor: &Executor, how: &Invocation) -> Result<Self> {
+        let state = executor.state();
+        if show.json {
+            return Ok(Self::Json(JsonLines::default()));
+        }
+        console::print(format!("{}\n", executor.run_id()))?;
+        if !show.plain && io::stdout().is_terminal() && io::stdin().is_terminal() {
+            match Live::open(state, how) {
+                Ok(live) => return Ok(Self::Live(Box::new(live), LastState::default())),
+                Err(error) => console::say(format!("no live view on this terminal ({error}); one line per event instead")),
+            }
+        }
+        Ok(Self::Lines(Lines::new(state, how), LastState::default()))
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        match self {
+            Self::Live(live, _) => live.close(),
+            Self::Lines(..) | Self::Json(_) => Ok(()),
+        }
+    }
+
+    fn summarise(&self, how: &Invocation) -> io::Result<()> {
+        match self {
+            Self::Live(_, last) | Self::Lines(_, last) => match last.state() {
+                Some(state) => console::print_lines(&run_summary::text(state, now(), how)),
+                None => Ok(()),
+            },
+            Self::Json(_) => Ok(()),
+        }
+    }
+}
+
+impl Observer for View {
+    fn recorded(&mut self, state: &State, records: &[Record]) {
+        match self {
+            Self::Live(live, last) => {
+                live.recorded(state, records);
+                last.keep(state);
+            }
+            Self::Lines(lines, last) => {
+                lines.recorded(state, records);
+                last.keep(state);
+            }
+            Self::Json(lines) => lines.recorded(state, records),
+        }
+    }
+
+    fn tick(&mut self, state: &State, now: Timestamp) {
+        match self {
+            Self::Live(live, _) => live.tick(state, now),
+            Self::Lines(..) | Self::Json(_) => {}
+        }
+    }
+}

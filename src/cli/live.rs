@@ -1,0 +1,156 @@
+//! The live view on a terminal: a calm frame at the bottom, what happened in the scrollback above it.
+
+use std::io::{self, Stdout, stdout};
+use std::time::{Duration, Instant};
+
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use ratatui::backend::CrosstermBackend;
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line as Row, Span as Cell, Text};
+use ratatui::widgets::{Paragraph, Widget};
+use ratatui::{Terminal, TerminalOptions, Viewport};
+
+use super::console;
+use super::desk::now;
+use super::lines::Lines;
+use crate::engine::Observer;
+use crate::model::Timestamp;
+use crate::run::{Record, State};
+use crate::views::{Invocation, Line, Tone, live};
+
+/// Frames are drawn no oftener than this, however fast records come.
+const BETWEEN_FRAMES: Duration = Duration::from_millis(80);
+
+/// The frame never takes more of the terminal than this part.
+const SHARE: (u16, u16) = (3, 4);
+
+/// A live view that is open.
+pub struct Live {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    lines: Lines,
+    how: Invocation,
+    waiting: Vec<Line>,
+    drawn: Option<Instant>,
+    height: u16,
+    is_coloured: bool,
+    _quiet: Option<QuietKeys>,
+}
+
+impl Live {
+    /// Opens the view below the cursor.
+    ///
+    /// # Errors
+    /// When this is no terminal that can be drawn on.
+    pub fn open(state: &State, how: &Invocation) -> io::Result<Self> {
+        let (_, rows) = ratatui::crossterm::terminal::size()?;
+        let most = (rows.saturating_mul(SHARE.0) / SHARE.1).max(6);
+        let height = u16::try_from(live::wished_height(state)).unwrap_or(u16::MAX).min(most);
+        let quiet = QuietKeys::new();
+        let options = TerminalOptions { viewport: Viewport::Inline(height) };
+        let terminal = Terminal::with_options(CrosstermBackend::new(stdout()), options)?;
+        Ok(Self {
+            terminal,
+            lines: Lines::new(state, how),
+            how: how.clone(),
+            waiting: Vec::new(),
+            drawn: None,
+            height,
+            is_coloured: console::is_coloured(),
+            _quiet: quiet,
+        })
+    }
+
+    /// Takes the frame away; the scrollback stays.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn close(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.terminal.clear()?;
+        self.terminal.show_cursor()
+    }
+
+    fn draw(&mut self, state: &State, now: Timestamp) -> io::Result<()> {
+        self.flush()?;
+        let frame = live::frame(state, now, usize::from(self.height), &self.how);
+        let text = self.rows(&frame);
+        self.terminal.draw(|area| area.render_widget(Paragraph::new(text), area.area()))?;
+        self.drawn = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Moves what happened into the scrollback.
+    fn flush(&mut self) -> io::Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        for lines in waiting.chunks(200) {
+            let width = usize::from(self.terminal.size()?.width).max(1);
+            let folded: Vec<Line> = lines.iter().flat_map(|line| line.folded(width)).collect();
+            let height = u16::try_from(folded.len()).unwrap_or(u16::MAX);
+            let text = self.rows(&folded);
+            self.terminal.insert_before(height, |buffer| Paragraph::new(text).render(buffer.area, buffer))?;
+        }
+        Ok(())
+    }
+
+    fn rows(&self, lines: &[Line]) -> Text<'static> {
+        let style = |tone| if self.is_coloured { style(tone) } else { Style::new() };
+        let row = |line: &Line| {
+            Row::from(line.spans().iter().map(|span| Cell::styled(span.text.clone(), style(span.tone))).collect::<Vec<_>>())
+        };
+        Text::from(lines.iter().map(row).collect::<Vec<_>>())
+    }
+}
+
+impl Observer for Live {
+    fn recorded(&mut self, state: &State, records: &[Record]) {
+        self.waiting.extend(self.lines.of(state, records));
+        if self.drawn.is_none_or(|at| at.elapsed() >= BETWEEN_FRAMES) {
+            // A terminal that went away is no reason to stop a run.
+            let _ = self.draw(state, now());
+        }
+    }
+
+    fn tick(&mut self, state: &State, now: Timestamp) {
+        let _ = self.draw(state, now);
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let _ = self.terminal.show_cursor();
+    }
+}
+
+/// Keys typed meanwhile are not echoed into the frame; signals still work.
+struct QuietKeys(Termios);
+
+impl QuietKeys {
+    fn new() -> Option<Self> {
+        let before = tcgetattr(io::stdin()).ok()?;
+        let mut quiet = before.clone();
+        quiet.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(io::stdin(), SetArg::TCSANOW, &quiet).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for QuietKeys {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &self.0);
+    }
+}
+
+fn style(tone: Tone) -> Style {
+    match tone {
+        Tone::Plain => Style::new(),
+        Tone::Strong => Style::new().add_modifier(Modifier::BOLD),
+        Tone::Faint => Style::new().add_modifier(Modifier::DIM),
+        Tone::Good => Style::new().fg(Color::Green),
+        Tone::Active => Style::new().fg(Color::Cyan),
+        Tone::Wait => Style::new().fg(Color::Yellow),
+        Tone::Bad => Style::new().fg(Color::Red),
+    }
+}

@@ -1,0 +1,157 @@
+//! Giving an order to a run: through its executor while it lives, else onto its record, and what to say afterwards.
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use super::console;
+use super::desk::Desk;
+use super::exit::Exit;
+use crate::authority::Claim;
+use crate::diagnostic::nearest;
+use crate::engine::{Home, Ordered, load, order};
+use crate::model::{PersonId, RunId, StepId};
+use crate::run::{Answer, Command, State};
+use crate::views::{Line, Tone};
+
+/// Which run an order is for.
+#[derive(Args, Debug)]
+pub struct OnRun {
+    /// The run: its id, a beginning of it, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    #[command(flatten)]
+    pub giver: Giver,
+}
+
+/// Which step an order is for.
+#[derive(Args, Debug)]
+pub struct OnStep {
+    /// The run: its id, a beginning of it, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// The step
+    #[arg(value_name = "STEP")]
+    pub step: String,
+    #[command(flatten)]
+    pub giver: Giver,
+}
+
+/// Who gives an order, and how the answer is printed.
+#[derive(Args, Debug)]
+pub struct Giver {
+    #[command(flatten)]
+    pub by: ByArgs,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which person of the roster acts, where one login stands for several.
+#[derive(Args, Debug)]
+pub struct ByArgs {
+    /// Which person of the roster you are, where your login stands for several
+    #[arg(long, value_name = "PERSON")]
+    by: Option<String>,
+}
+
+impl ByArgs {
+    /// What the giver says to be; the roster has to agree.
+    pub fn claim(&self) -> Claim {
+        self.by.as_ref().map_or(Claim::Whoever, |person| Claim::Person(PersonId::new(person)))
+    }
+}
+
+impl OnStep {
+    /// Sends an order about the step.
+    pub fn send(&self, desk: &Desk, command: impl FnOnce(StepId) -> Command) -> Result<Exit> {
+        send(desk, &self.run, &self.giver, command(StepId::new(&self.step)))
+    }
+}
+
+impl OnRun {
+    /// Sends an order about the run.
+    pub fn send(&self, desk: &Desk, command: Command) -> Result<Exit> {
+        send(desk, &self.run, &self.giver, command)
+    }
+}
+
+/// Sends an order and says what became of it.
+pub fn send(desk: &Desk, run: &str, giver: &Giver, command: Command) -> Result<Exit> {
+    let (home, run) = desk.run(run)?;
+    let word = command.word();
+    let step = step_of(&command).cloned();
+    let ordered = order(&home, &run, command, &giver.by.claim())?;
+    if giver.json {
+        let (answer, reason) = words(&ordered.answer);
+        console::print_json(&json!({
+            "run": run.as_str(),
+            "command": word,
+            "step": step.as_ref().map(StepId::as_str),
+            "answer": answer,
+            "reason": reason,
+            "executor": ordered.live,
+        }))?;
+    } else {
+        tell(desk, &home, &run, word, step.as_ref(), &ordered)?;
+    }
+    Ok(match ordered.answer {
+        Answer::Accepted | Answer::AlreadyDone => Exit::Done,
+        Answer::NotApplicable(_) | Answer::Forbidden(_) => Exit::Refused,
+    })
+}
+
+fn tell(desk: &Desk, home: &Home, run: &RunId, word: &str, step: Option<&StepId>, ordered: &Ordered) -> Result<()> {
+    let what = step.map_or_else(|| word.to_owned(), |step| format!("{word} {step}"));
+    match &ordered.answer {
+        Answer::Accepted => {
+            console::print_lines(&[Line::toned(Tone::Good, "accepted").and(Tone::Plain, format!(": {what}"))])?;
+            if !ordered.live && load(home, run, None).is_ok_and(|(state, _)| !crate::views::status::is_over(&state)) {
+                console::say_lines(&[
+                    Line::plain("It is on record and takes effect when the run is resumed:"),
+                    Line::plain("    ").and(Tone::Strong, desk.how().on_run("resume", run)),
+                ]);
+            }
+        }
+        Answer::AlreadyDone => {
+            console::print_lines(&[Line::toned(Tone::Good, "already done").and(Tone::Plain, format!(": {what}"))])?;
+        }
+        Answer::NotApplicable(why) => {
+            let state = load(home, run, None).ok().map(|(state, _)| state);
+            let hint = state.and_then(|state| near(&state, step)).map(|near| format!("did you mean {near}?"));
+            let hint = hint.unwrap_or_else(|| format!("`{}` shows where the run stands", desk.how().on_run("status", run)));
+            console::say_error(&format!("not applicable: {why}"), Some(&hint));
+        }
+        Answer::Forbidden(why) => console::say_error(&format!("forbidden: {why}"), None),
+    }
+    Ok(())
+}
+
+/// The step that a wrong name may have meant.
+fn near(state: &State, step: Option<&StepId>) -> Option<String> {
+    let step = step.filter(|step| state.find(step).is_none())?;
+    let known: Vec<&str> = state.instances().map(|i| state.id(i).as_str()).collect();
+    nearest(step.as_str(), known).map(str::to_owned)
+}
+
+fn words(answer: &Answer) -> (&'static str, Option<&str>) {
+    match answer {
+        Answer::Accepted => ("accepted", None),
+        Answer::AlreadyDone => ("already_done", None),
+        Answer::NotApplicable(why) => ("not_applicable", Some(why)),
+        Answer::Forbidden(why) => ("forbidden", Some(why)),
+    }
+}
+
+const fn step_of(command: &Command) -> Option<&StepId> {
+    match command {
+        Command::Approve { step, .. }
+        | Command::Withdraw { step }
+        | Command::Reject { step, .. }
+        | Command::Report { step, .. }
+        | Command::Retry { step }
+        | Command::Skip { step, .. }
+        | Command::Resolve { step, .. } => Some(step),
+        Command::Pause { .. } | Command::Continue | Command::Rollback { .. } | Command::Abort { .. } => None,
+    }
+}

@@ -1,0 +1,143 @@
+//! From a runbook file to a plan: reads the files, and collects every problem of all of them.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use super::console;
+use crate::diagnostic::render::{Paint, render};
+use crate::diagnostic::{Report, Source};
+use crate::model::{Object, Roster, Value};
+use crate::plan::{BuildInput, Plan, build};
+use crate::runbook::{ParamKind, Runbook, parse, parse_roster, reader};
+use crate::safety::interlocks;
+
+/// The parameters of a runbook, as the command line gives them.
+#[derive(Args, Debug, Default)]
+pub struct ParamArgs {
+    /// A parameter of the runbook; a text as it is, any other type as JSON
+    #[arg(long = "param", short = 'p', value_name = "NAME=VALUE", value_parser = name_and_value)]
+    params: Vec<(String, String)>,
+    /// A YAML or JSON file with parameters; --param wins
+    #[arg(long, value_name = "FILE")]
+    params_file: Option<PathBuf>,
+}
+
+/// What came of reading a runbook.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The plan, if nothing is wrong.
+    pub plan: Option<Plan>,
+    /// The files that were read, each with what is to be said about it.
+    pub reports: Vec<(Report, Source)>,
+}
+
+impl Prepared {
+    /// Says every problem on standard error.
+    pub fn say(&self) {
+        let paint = if console::errors_are_coloured() { Paint::Coloured } else { Paint::Plain };
+        for (report, source) in self.reports.iter().filter(|(report, _)| !report.is_empty()) {
+            console::say(render(report, source, paint).trim_end());
+        }
+    }
+
+    /// Whether anything has errors.
+    pub fn has_errors(&self) -> bool {
+        self.reports.iter().any(|(report, _)| report.has_errors())
+    }
+}
+
+/// Reads the runbook at `file` (`-` is standard input), its roster and its parameters, and plans it.
+///
+/// # Errors
+/// When a file cannot be read; what is wrong inside is in the reports.
+pub fn prepare(file: &Path, args: &ParamArgs) -> Result<Prepared> {
+    let source = read(file)?;
+    let folder = folder_of(file)?;
+    let (runbook, mut report) = parse(&source);
+    let mut reports = Vec::new();
+    let Some(runbook) = runbook else {
+        return Ok(Prepared { plan: None, reports: vec![(report, source)] });
+    };
+    let roster = roster(&runbook, &folder, &mut reports)?;
+    let params = params(&runbook, args, &mut reports)?;
+    let base_dir = folder.to_string_lossy().into_owned();
+    let built = build(BuildInput { runbook: &runbook, source: &source, roster, params, base_dir });
+    report.extend(built.report);
+    if let Some(plan) = &built.plan {
+        report.extend(interlocks(plan, &built.places));
+    }
+    reports.insert(0, (report, source));
+    let prepared = Prepared { plan: None, reports };
+    let plan = built.plan.filter(|_| !prepared.has_errors());
+    Ok(Prepared { plan, ..prepared })
+}
+
+fn read(file: &Path) -> Result<Source> {
+    if file == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
+        return Ok(Source::new("<stdin>", text));
+    }
+    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    Ok(Source::new(file.to_string_lossy(), text))
+}
+
+/// The folder from which relative paths of the runbook start.
+fn folder_of(file: &Path) -> Result<PathBuf> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    folder.canonicalize().with_context(|| format!("the folder {} cannot be found", folder.display()))
+}
+
+fn roster(runbook: &Runbook, folder: &Path, reports: &mut Vec<(Report, Source)>) -> Result<Option<Roster>> {
+    let Some(named) = &runbook.roster else { return Ok(None) };
+    let path = folder.join(&named.value);
+    let text = fs::read_to_string(&path).with_context(|| format!("the roster {} cannot be read", path.display()))?;
+    let source = Source::new(&named.value, text);
+    let (roster, report) = parse_roster(&source);
+    reports.push((report, source));
+    Ok(roster)
+}
+
+fn params(runbook: &Runbook, args: &ParamArgs, reports: &mut Vec<(Report, Source)>) -> Result<Object> {
+    let mut params = Object::new();
+    if let Some(path) = &args.params_file {
+        let source = read(path)?;
+        let mut report = Report::default();
+        if let Some(node) = reader::read(&source, &mut report) {
+            match node.to_value() {
+                Value::Object(given) => params = given,
+                Value::Null => {}
+                _ => bail!("{} must be a map from parameter names to values", path.display()),
+            }
+        }
+        reports.push((report, source));
+    }
+    for (name, text) in &args.params {
+        let kind = runbook.params.iter().find(|p| p.name.value == *name).map(|p| p.rule.kind.value);
+        params.insert(name.clone(), typed(text, kind));
+    }
+    Ok(params)
+}
+
+/// A text stays text where text is wanted; elsewhere it is read as JSON, and what is no JSON is left for the check to refuse.
+fn typed(text: &str, kind: Option<ParamKind>) -> Value {
+    match kind {
+        Some(ParamKind::String) | None => Value::String(text.to_owned()),
+        Some(ParamKind::Integer | ParamKind::Number | ParamKind::Boolean | ParamKind::Array | ParamKind::Object) => {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+        }
+    }
+}
+
+/// Reads `name=value`.
+pub fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("write NAME=VALUE instead of `{text}`"))?;
+    if name.is_empty() { Err(format!("`{text}` has no name before the `=`")) } else { Ok((name.to_owned(), value.to_owned())) }
+}

@@ -1,0 +1,62 @@
+//! `pointsman run`: plans a runbook and drives the run in this process.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::desk::Desk;
+use super::driving::{Show, drive};
+use super::exit::Exit;
+use super::ordering::ByArgs;
+use super::preparation::{ParamArgs, prepare};
+use crate::engine::{Executor, whoami};
+use crate::model::{RunId, id::is_name};
+
+const EXAMPLES: &str = "\
+Examples:
+  pointsman run night.yaml                        a live view on a terminal, one line per event elsewhere
+  pointsman run night.yaml -p batch=full          with a parameter
+  pointsman run night.yaml --json > night.jsonl   the records as JSON lines
+
+The run's id is printed first. Ctrl-C or SIGTERM suspends the run in good order: work under way finishes, nothing new
+starts, and `pointsman resume RUN` goes on. Other terminals can look and decide all the time: `pointsman status RUN`,
+`pointsman approve RUN STEP`. The exit code says how the run ended; `pointsman help exit-codes` lists them.";
+
+/// Runs a runbook
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct RunArgs {
+    /// The runbook; `-` is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    params: ParamArgs,
+    /// The id of the run, instead of the runbook's name, the day and a random tail
+    #[arg(long, value_name = "RUN", value_parser = run_id)]
+    id: Option<RunId>,
+    #[command(flatten)]
+    by: ByArgs,
+    #[command(flatten)]
+    show: Show,
+}
+
+/// Runs.
+///
+/// # Errors
+/// When the run cannot be started, or its journal fails.
+pub fn run(desk: &Desk, args: &RunArgs) -> anyhow::Result<Exit> {
+    let prepared = prepare(&args.file, &args.params)?;
+    prepared.say();
+    let Some(plan) = prepared.plan else { return Ok(Exit::InvalidRunbook) };
+    let starter = whoami(plan.content().roster.as_ref(), &args.by.claim()).map_err(crate::engine::EngineError::from)?;
+    let executor = Executor::start(&desk.home()?, plan, args.id.clone(), starter)?;
+    drive(desk, executor, &args.show)
+}
+
+fn run_id(text: &str) -> Result<RunId, String> {
+    if is_name(text) && text != "latest" {
+        Ok(RunId::new(text))
+    } else {
+        Err("an id begins with a lower-case letter and goes on with letters, digits, `-` and `_`".to_owned())
+    }
+}

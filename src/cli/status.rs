@@ -1,0 +1,96 @@
+//! `pointsman status`: where a run stands, now or after an earlier record; without a run, the list of runs.
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::Value;
+
+use super::console;
+use super::desk::{Desk, now};
+use super::exit::Exit;
+use crate::engine::{Home, is_live, load};
+use crate::model::{RunId, Timestamp};
+use crate::run::{Record, State};
+use crate::views::card;
+use crate::views::runs::{self, Row};
+use crate::views::status::{self, Life};
+
+const EXAMPLES: &str = "\
+Examples:
+  pointsman status                       every run, the newest first
+  pointsman status latest                one run: its steps, who is awaited, what to type
+  pointsman status latest --at 17        as it was after record 17
+  pointsman status latest --card         what would have to be undone by hand at this moment
+  pointsman status latest --json | jq '.awaited[].commands[].command'";
+
+/// Shows where a run stands
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct StatusArgs {
+    /// The run: its id, a beginning of it, or `latest`; all runs when left out
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+    /// As it was after this record
+    #[arg(long, value_name = "RECORD", requires = "run")]
+    at: Option<u64>,
+    /// Print the rollback card: what would have to be undone by hand
+    #[arg(long, requires = "run")]
+    card: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows.
+///
+/// # Errors
+/// When the run cannot be found or read.
+pub fn run(desk: &Desk, args: &StatusArgs) -> Result<Exit> {
+    let Some(text) = &args.run else { return list(desk, args) };
+    let (home, run) = desk.run(text)?;
+    let (state, records) = load(&home, &run, args.at)?;
+    let life = match args.at {
+        Some(_) => Life::Past,
+        None => life(&home, &run),
+    };
+    let how = desk.how();
+    match (args.card, args.json) {
+        (true, true) => console::print_json(&card::json(&state))?,
+        (true, false) => console::print_lines(&card::text(&state))?,
+        (false, true) => console::print_json(&status::json(&state, life, &how))?,
+        (false, false) => console::print_lines(&status::text(&state, moment(life, &records), life, &how))?,
+    }
+    Ok(Exit::Done)
+}
+
+fn life(home: &Home, run: &RunId) -> Life {
+    if is_live(home, run) { Life::Driven } else { Life::Left }
+}
+
+/// The past is shown as of its last record, so that what was left then is what is shown.
+fn moment(life: Life, records: &[Record]) -> Timestamp {
+    match (life, records.last()) {
+        (Life::Past, Some(record)) => record.at,
+        (Life::Past | Life::Driven | Life::Left, _) => now(),
+    }
+}
+
+fn list(desk: &Desk, args: &StatusArgs) -> Result<Exit> {
+    let home = desk.home()?;
+    let mut rows: Vec<Row> = home.runs()?.into_iter().map(|run| row(&home, run)).collect();
+    rows.reverse();
+    if args.json {
+        console::print_json(&Value::Array(rows.iter().map(|row| runs::json(row, now())).collect()))?;
+    } else if rows.is_empty() {
+        console::say(format!("There are no runs in {}", home.path().display()));
+    } else {
+        console::print_lines(&runs::text(&rows, now()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn row(home: &Home, run: RunId) -> Row {
+    match load(home, &run, None) {
+        Ok((state, _)) => Row::Read(Box::<State>::new(state), life(home, &run)),
+        Err(error) => Row::Unreadable(run, format!("{:#}", anyhow::Error::from(error))),
+    }
+}

@@ -1,0 +1,12 @@
+//! Local programs, each in a process group of its own, so that nothing of them is left when their time is up.
+
+mod action;
+mod capture;
+mod check;
+mod child;
+mod order;
+mod survivor;
+
+pub use action::Command;
+pub use check::CommandCheck;
+pub(super) use child::{End, run_looking};

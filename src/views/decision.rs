@@ -1,0 +1,52 @@
+//! What is being decided at a step: the question, the evidence and the plan, for a person about to say yes or no.
+
+use serde_json::Value;
+
+use super::{Clock, Invocation, Line, Tone, asks, clock};
+use crate::model::{StepId, Timestamp};
+use crate::run::{Event, Record, State};
+
+/// What a person should see before deciding; empty when the step asks nothing now.
+pub fn text(state: &State, records: &[Record], step: &StepId, now: Timestamp) -> Vec<Line> {
+    let Some(ask) = asks(state, &Invocation::default()).into_iter().find(|ask| ask.step == *step) else { return Vec::new() };
+    let content = state.plan().content();
+    let fact = |name: &str, text: String| Line::new().cell(Tone::Faint, 9, name).and(Tone::Plain, text);
+    let mut lines = vec![
+        fact("run", state.run().map_or_else(String::new, |run| run.to_string())),
+        fact("runbook", if content.title.is_empty() { content.runbook.clone() } else { content.title.clone() }),
+        fact("plan", state.plan().digest().to_string()),
+        fact("record", state.last_seq().to_string()),
+        fact("step", format!("{} ({})", ask.step, ask.status)),
+        fact("asked", ask.of.clone()),
+    ];
+    if let Some(until) = ask.until {
+        let wall = Clock::of(state.plan());
+        lines.push(fact("until", format!("{} {}, {}", wall.moment(until), wall.zone(), clock::until(until, now))));
+    }
+    let evidence = evidence(state, records, step);
+    if let Some(object) = evidence.as_object().filter(|object| !object.is_empty()) {
+        lines.push(Line::new().and(Tone::Faint, "evidence"));
+        lines.extend(object.iter().map(|(key, value)| Line::plain(format!("  {key}: {}", shown(value)))));
+    }
+    lines.push(Line::new());
+    lines.extend(ask.text.lines().map(|line| Line::plain("  ").and(Tone::Strong, line)));
+    lines.push(Line::new());
+    lines
+}
+
+/// What the record shows for this decision: of a gate what was gathered when it asked, of a confirmation what the step left.
+fn evidence(state: &State, records: &[Record], step: &StepId) -> Value {
+    let gathered = records.iter().rev().find_map(|record| match &record.event {
+        Event::WaitStarted { step: asked, evidence, .. } if asked == step => Some(evidence.clone()),
+        Event::AttemptSucceeded { step: done, outputs, .. } if done == step => Some(outputs.clone()),
+        _ => None,
+    });
+    gathered.unwrap_or_else(|| state.find(step).map_or(Value::Null, |i| state.outputs(i).clone()))
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}

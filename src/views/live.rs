@@ -1,0 +1,83 @@
+//! The frame of the live view: the same heading, rows and questions as the status, fitted to the lines that there are.
+//!
+//! It is drawn again and again, so it stays calm: rows keep their order and their columns, and what is long past folds up.
+
+use super::status::{awaited, heading};
+use super::steps::{self, Widths};
+use super::{Invocation, Line, Tone};
+use crate::model::Timestamp;
+use crate::run::{Instance, State, StepStatus};
+
+/// The frame, at most `height` lines.
+pub fn frame(state: &State, now: Timestamp, height: usize, how: &Invocation) -> Vec<Line> {
+    let head = vec![heading(state, now)];
+    let mut tail = awaited(state, now, how);
+    tail.push(Line::new());
+    tail.push(Line::toned(Tone::Faint, "Ctrl-C suspends the run in good order; it can be resumed."));
+    let room = height.saturating_sub(head.len() + tail.len() + 1);
+    let rows = rows(state, now, room.max(3));
+    let mut lines = head;
+    lines.push(Line::new());
+    lines.extend(rows);
+    lines.extend(tail);
+    if lines.len() > height {
+        // The questions matter most, and the newest of them are asked last: what does not fit is cut from the rows above.
+        let cut = lines.len() - height;
+        lines.drain(1..=cut.min(lines.len().saturating_sub(2)));
+    }
+    lines
+}
+
+/// The height that a frame of this plan would like to have.
+pub fn wished_height(state: &State) -> usize {
+    let steps: usize = steps::sections(state).iter().map(|(section, _)| steps::of_section(state, *section).len()).sum();
+    steps.saturating_add(10)
+}
+
+fn rows(state: &State, now: Timestamp, room: usize) -> Vec<Line> {
+    let all: Vec<Instance> = steps::sections(state).iter().flat_map(|(section, _)| steps::of_section(state, *section)).collect();
+    let shown = fit(state, &all, room);
+    let widths = Widths::of(state, &all);
+    let mut lines = Vec::new();
+    let mut at = 0;
+    for (first, count) in shown {
+        lines.extend(folded(state, &all[at..first]));
+        lines.extend(all[first..first + count].iter().map(|i| widths.row(state, *i, now)));
+        at = first + count;
+    }
+    lines.extend(folded(state, &all[at..]));
+    lines
+}
+
+/// One stretch of rows that holds what matters now, as long as the room allows: from the first step that is not over on.
+fn fit(state: &State, all: &[Instance], room: usize) -> Vec<(usize, usize)> {
+    if all.len() <= room {
+        return vec![(0, all.len())];
+    }
+    let room = room.saturating_sub(2).max(1);
+    let is_busy = |i: &Instance| {
+        let status = state.step(*i).status;
+        !matches!(
+            status,
+            StepStatus::Pending | StepStatus::Succeeded | StepStatus::Skipped | StepStatus::NotReached | StepStatus::Undone
+        )
+    };
+    let first = all.iter().position(is_busy).or_else(|| all.iter().position(|i| state.step(*i).status == StepStatus::Pending));
+    let start = first.unwrap_or(all.len()).saturating_sub(room / 3).min(all.len() - room);
+    vec![(start, room)]
+}
+
+/// `… 12 succeeded, 3 skipped`
+fn folded(state: &State, hidden: &[Instance]) -> Option<Line> {
+    if hidden.is_empty() {
+        return None;
+    }
+    let parts: Vec<String> = StepStatus::ALL
+        .into_iter()
+        .filter_map(|status| match hidden.iter().filter(|i| state.step(**i).status == status).count() {
+            0 => None,
+            count => Some(format!("{count} {status}")),
+        })
+        .collect();
+    Some(Line::toned(Tone::Faint, format!("  … {}", parts.join(", "))))
+}

@@ -1,0 +1,76 @@
+//! The end of a run: how it ended, how long each step took, and what is left to do with the exact commands.
+
+use super::event::{self, outcome_tone};
+use super::status::awaited;
+use super::steps::{self, Widths};
+use super::{Invocation, Line, Tone, clock};
+use crate::model::{RunOutcome, Timestamp};
+use crate::plan::{PlannedUndo, Section};
+use crate::run::{Instance, Phase, State, StepStatus};
+
+/// The summary of a run that has ended.
+pub fn text(state: &State, now: Timestamp, how: &Invocation) -> Vec<Line> {
+    let Phase::Ended(outcome) = state.phase() else { return Vec::new() };
+    let mut lines = vec![Line::new(), verdict(state, outcome)];
+    let shown: Vec<Instance> =
+        steps::sections(state).iter().flat_map(|(section, _)| steps::of_section(state, *section)).collect();
+    let widths = Widths::of(state, &shown);
+    lines.extend(shown.into_iter().map(|i| widths.row(state, i, now)));
+    lines.extend(awaited(state, now, how));
+    lines.extend(stuck(state, outcome));
+    lines.extend(then(state, outcome, how));
+    lines
+}
+
+fn verdict(state: &State, outcome: RunOutcome) -> Line {
+    let took =
+        state.started().zip(state.ended()).map_or_else(String::new, |(a, b)| format!(" after {}", clock::length(b.since(a))));
+    let run = state.run().map_or("", |run| run.as_str());
+    let line = Line::toned(Tone::Strong, run).and(Tone::Plain, "  ").and(outcome_tone(outcome), format!("{outcome}{took}"));
+    match (outcome, state.cause()) {
+        (RunOutcome::Succeeded, _) | (_, None) => line,
+        (_, Some(cause)) => line.and(Tone::Plain, format!(": {}", event::cause(cause))),
+    }
+}
+
+/// Effects that stay, because nothing can undo them.
+fn stuck(state: &State, outcome: RunOutcome) -> Vec<Line> {
+    if matches!(outcome, RunOutcome::Succeeded) {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    for i in state.instances().filter(|i| state.planned(*i).section == Section::Forward && state.step(*i).touched) {
+        let why = match &state.planned(i).undo {
+            PlannedUndo::Impossible { why } => format!("cannot be undone: {why}"),
+            PlannedUndo::Auto | PlannedUndo::Action { .. } if state.step(i).status != StepStatus::Undone => {
+                "was not undone".to_owned()
+            }
+            PlannedUndo::NotNeeded | PlannedUndo::Nothing { .. } | PlannedUndo::Auto | PlannedUndo::Action { .. } => continue,
+        };
+        lines.push(Line::plain("  ").and(Tone::Bad, state.id(i).as_str()).and(Tone::Plain, format!("  {why}")));
+    }
+    if !lines.is_empty() {
+        lines.insert(0, Line::toned(Tone::Strong, "still in place"));
+        lines.insert(0, Line::new());
+    }
+    lines
+}
+
+/// What can be typed next.
+fn then(state: &State, outcome: RunOutcome, how: &Invocation) -> Vec<Line> {
+    let Some(run) = state.run() else { return Vec::new() };
+    let show =
+        |command: String, meaning: &str| Line::plain("  ").and(Tone::Strong, command).and(Tone::Faint, format!("  {meaning}"));
+    let mut lines = vec![Line::new()];
+    match outcome {
+        RunOutcome::Aborted | RunOutcome::NeedsAttention => {
+            lines.push(show(
+                format!("{} --reason WHY", how.on_run("rollback", run)),
+                "take it up again and undo what is still in place",
+            ));
+        }
+        RunOutcome::Succeeded | RunOutcome::RolledBack => {}
+    }
+    lines.push(show(how.on_run("audit verify", run), "prove that the record holds"));
+    lines
+}
