@@ -51,6 +51,11 @@ pub fn print(text: impl AsRef<str>) -> io::Result<()> {
     out.flush()
 }
 
+/// Standard output for what writes itself.
+pub fn output() -> impl Write {
+    io::BufWriter::new(io::stdout())
+}
+
 /// Prints lines of data.
 ///
 /// # Errors

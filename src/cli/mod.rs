@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 mod abort;
 mod approve;
+mod audit;
 mod check;
 mod completions;
 mod console;
@@ -17,6 +18,7 @@ mod desk;
 mod driving;
 mod exit;
 mod failure;
+mod journal;
 mod lines;
 mod live;
 mod ordering;
@@ -29,6 +31,7 @@ mod resume;
 mod retry;
 mod rollback;
 mod run;
+mod schema;
 #[cfg(feature = "sqlite")]
 mod shop;
 mod skip;
@@ -78,6 +81,9 @@ enum Command {
     Resolve(resolve::ResolveArgs),
     Rollback(rollback::RollbackArgs),
     Abort(abort::AbortArgs),
+    Audit(audit::AuditArgs),
+    Journal(journal::JournalArgs),
+    Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     #[cfg(feature = "sqlite")]
     Demo(demo::DemoArgs),
@@ -121,6 +127,9 @@ fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
         Command::Resolve(args) => resolve::run(desk, &args),
         Command::Rollback(args) => rollback::run(desk, &args),
         Command::Abort(args) => abort::run(desk, &args),
+        Command::Audit(args) => audit::run(desk, &args),
+        Command::Journal(args) => journal::run(desk, &args),
+        Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         #[cfg(feature = "sqlite")]
         Command::Demo(args) => demo::run(&args).map(|is_well| if is_well { Exit::Done } else { Exit::Failed }),

@@ -16,6 +16,7 @@ pub mod run_summary;
 pub mod runs;
 pub mod status;
 pub mod steps;
+pub mod verification;
 
 pub use ask::{Ask, asks};
 pub use clock::Clock;
