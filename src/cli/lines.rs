@@ -28,8 +28,13 @@ impl Lines {
         Self { columns: Columns::of(state.plan()), how: how.clone() }
     }
 
-    /// The lines of these records.
-    pub fn of(&self, state: &State, records: &[Record]) -> Vec<Line> {
+    /// The lines of these records alone.
+    pub fn bare(&self, records: &[Record]) -> Vec<Line> {
+        records.iter().map(|record| self.columns.line(record)).collect()
+    }
+
+    /// The lines of these records, and under a question the commands that answer it.
+    pub fn with_commands(&self, state: &State, records: &[Record]) -> Vec<Line> {
         let mut lines = Vec::new();
         for record in records {
             lines.push(self.columns.line(record));
@@ -56,7 +61,7 @@ impl Lines {
 impl Observer for Lines {
     fn recorded(&mut self, state: &State, records: &[Record]) {
         // Nobody reading any more is no reason to stop a run.
-        let _ = console::print_lines(&self.of(state, records));
+        let _ = console::print_lines(&self.with_commands(state, records));
     }
 }
 

@@ -106,7 +106,7 @@ impl Live {
 
 impl Observer for Live {
     fn recorded(&mut self, state: &State, records: &[Record]) {
-        self.waiting.extend(self.lines.of(state, records));
+        self.waiting.extend(self.lines.bare(records));
         if self.drawn.is_none_or(|at| at.elapsed() >= BETWEEN_FRAMES) {
             // A terminal that went away is no reason to stop a run.
             let _ = self.draw(state, now());

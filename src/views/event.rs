@@ -2,6 +2,7 @@
 
 use super::{Clock, Tone, clock};
 use crate::model::{Finding, RunOutcome, StepId, Value};
+use crate::plan::{Plan, StepKind};
 use crate::run::{Event, Resolver, RollbackCause, SkipReason};
 
 /// An event as a person reads it.
@@ -16,7 +17,7 @@ pub struct Told<'a> {
 }
 
 /// What `event` says.
-pub fn tell<'a>(event: &'a Event, clock: &Clock) -> Told<'a> {
+pub fn tell<'a>(event: &'a Event, plan: &Plan, clock: &Clock) -> Told<'a> {
     let (step, tone, text) = match event {
         Event::RunStarted { .. }
         | Event::ExecutorStarted { .. }
@@ -31,7 +32,7 @@ pub fn tell<'a>(event: &'a Event, clock: &Clock) -> Told<'a> {
         | Event::RunEnded { .. }
         | Event::RunReopened { .. }
         | Event::CommandRefused { .. } => {
-            let (tone, text) = of_run(event);
+            let (tone, text) = of_run(event, clock);
             (None, tone, text)
         }
         Event::StepSkipped { .. }
@@ -44,7 +45,7 @@ pub fn tell<'a>(event: &'a Event, clock: &Clock) -> Told<'a> {
         | Event::ApprovalWithdrawn { .. }
         | Event::WaitRejected { .. }
         | Event::TaskReported { .. }
-        | Event::StepConfirmed { .. } => of_step(event, clock),
+        | Event::StepConfirmed { .. } => of_step(event, plan, clock),
         Event::AttemptStarted { .. }
         | Event::StatementSent { .. }
         | Event::OutputCaptured { .. }
@@ -84,10 +85,10 @@ pub const fn outcome_tone(outcome: RunOutcome) -> Tone {
     }
 }
 
-fn of_run(event: &Event) -> (Tone, String) {
+fn of_run(event: &Event, clock: &Clock) -> (Tone, String) {
     match event {
         Event::RunStarted { run, runbook, plan, starter } => {
-            (Tone::Strong, format!("run {run} of {runbook} started by {starter}, plan {}", plan.short()))
+            (Tone::Strong, format!("{runbook}, started as {run} by {starter}, plan {}, times in {}", plan.short(), clock.zone()))
         }
         Event::ExecutorStarted { pid, host, version, .. } => {
             (Tone::Faint, format!("executor started: process {pid} on {host}, version {version}"))
@@ -112,7 +113,7 @@ fn of_run(event: &Event) -> (Tone, String) {
     }
 }
 
-fn of_step<'a>(event: &'a Event, clock: &Clock) -> (Option<&'a StepId>, Tone, String) {
+fn of_step<'a>(event: &'a Event, plan: &Plan, clock: &Clock) -> (Option<&'a StepId>, Tone, String) {
     let (step, tone, text) = match event {
         Event::StepSkipped { step, reason } => (
             step,
@@ -122,14 +123,10 @@ fn of_step<'a>(event: &'a Event, clock: &Clock) -> (Option<&'a StepId>, Tone, St
                 SkipReason::Ordered { by, reason } => format!("skipped by {}{}", by.name(), because(reason)),
             },
         ),
-        Event::StepSpread { step, items } => (
-            step,
-            Tone::Plain,
-            match items.len() {
-                1 => "has 1 item".to_owned(),
-                many => format!("has {many} items"),
-            },
-        ),
+        Event::StepSpread { step, items } => (step, Tone::Plain, spread(is_undo(plan, step), items)),
+        Event::GroupEnded { step, failed } if is_undo(plan, step) && failed.is_empty() => {
+            (step, Tone::Good, "succeeded".to_owned())
+        }
         Event::GroupEnded { step, failed } if failed.is_empty() => (step, Tone::Good, "succeeded, with all its items".to_owned()),
         Event::GroupEnded { step, failed } => {
             let names: Vec<&str> = failed.iter().map(StepId::as_str).collect();
@@ -150,6 +147,22 @@ fn of_step<'a>(event: &'a Event, clock: &Clock) -> (Option<&'a StepId>, Tone, St
         other => unreachable!("invariant: {other:?} is told elsewhere"),
     };
     (Some(step), tone, text)
+}
+
+fn spread(is_undo: bool, items: &[Value]) -> String {
+    match (is_undo, items) {
+        (true, []) => "nothing has to be undone".to_owned(),
+        (true, items) => {
+            let names: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            format!("undoes {}", names.join(", "))
+        }
+        (false, [_]) => "has 1 item".to_owned(),
+        (false, items) => format!("has {} items", items.len()),
+    }
+}
+
+fn is_undo(plan: &Plan, step: &StepId) -> bool {
+    plan.find(step).is_some_and(|index| matches!(plan.step(index).kind, StepKind::Undo(_)))
 }
 
 fn of_attempt<'a>(event: &'a Event, clock: &Clock) -> (Option<&'a StepId>, Tone, String) {
@@ -223,14 +236,18 @@ fn because(reason: &str) -> String {
     if reason.is_empty() { String::new() } else { format!(": {reason}") }
 }
 
+/// What a program printed stands in lines of its own, and how it exited in the line of what was sent.
+const SHOWN_ALREADY: [&str; 3] = ["stdout", "stderr", "exit_code"];
+
 /// `: rows 812, side new`: the plain values of an object, as far as one line bears them.
 fn fields(value: &Value) -> String {
     const ROOM: usize = 100;
     let Some(object) = value.as_object() else { return String::new() };
     let plain: Vec<String> = object
         .iter()
+        .filter(|(key, _)| !SHOWN_ALREADY.contains(&key.as_str()))
         .filter_map(|(key, value)| match value {
-            Value::String(text) if text.is_empty() => None,
+            Value::String(text) if text.is_empty() || text.contains('\n') => None,
             Value::String(text) => Some(format!("{key} {}", text.trim_end())),
             Value::Number(_) | Value::Bool(_) => Some(format!("{key} {value}")),
             Value::Null | Value::Array(_) | Value::Object(_) => None,

@@ -1,5 +1,7 @@
 //! One record → one line: what a run prints where no terminal redraws it, and what stays in the scrollback where one does.
 
+use std::sync::Arc;
+
 use super::event::{self, Told};
 use super::{Ask, Clock, Line, Tone};
 use crate::plan::Plan;
@@ -8,6 +10,7 @@ use crate::run::Record;
 /// The columns of the lines of one run.
 #[derive(Clone, Debug)]
 pub struct Columns {
+    plan: Arc<Plan>,
     clock: Clock,
     step: usize,
 }
@@ -17,9 +20,9 @@ const WIDEST_STEP: usize = 28;
 
 impl Columns {
     /// Columns as wide as this plan's steps.
-    pub fn of(plan: &Plan) -> Self {
+    pub fn of(plan: &Arc<Plan>) -> Self {
         let step = plan.steps().iter().map(|s| s.id.as_str().len()).max().unwrap_or(0).clamp(3, WIDEST_STEP);
-        Self { clock: Clock::of(plan), step }
+        Self { plan: plan.clone(), clock: Clock::of(plan), step }
     }
 
     /// The clock of these lines.
@@ -29,7 +32,7 @@ impl Columns {
 
     /// `03:12:45  freeze-old  started`.
     pub fn line(&self, record: &Record) -> Line {
-        let Told { step, text, tone } = event::tell(&record.event, &self.clock);
+        let Told { step, text, tone } = event::tell(&record.event, &self.plan, &self.clock);
         let name_tone = if step.is_some() { Tone::Plain } else { Tone::Faint };
         Line::new()
             .cell(Tone::Faint, 8, self.clock.time(record.at))

@@ -31,28 +31,24 @@ pub fn frame(state: &State, now: Timestamp, height: usize, how: &Invocation) -> 
 /// The height that a frame of this plan would like to have.
 pub fn wished_height(state: &State) -> usize {
     let steps: usize = steps::sections(state).iter().map(|(section, _)| steps::of_section(state, *section).len()).sum();
-    steps.saturating_add(10)
+    steps.saturating_add(14)
 }
 
 fn rows(state: &State, now: Timestamp, room: usize) -> Vec<Line> {
     let all: Vec<Instance> = steps::sections(state).iter().flat_map(|(section, _)| steps::of_section(state, *section)).collect();
-    let shown = fit(state, &all, room);
+    let (first, count) = fit(state, &all, room);
     let widths = Widths::of(state, &all);
     let mut lines = Vec::new();
-    let mut at = 0;
-    for (first, count) in shown {
-        lines.extend(folded(state, &all[at..first]));
-        lines.extend(all[first..first + count].iter().map(|i| widths.row(state, *i, now)));
-        at = first + count;
-    }
-    lines.extend(folded(state, &all[at..]));
+    lines.extend(folded(state, &all[..first]));
+    lines.extend(all[first..first + count].iter().map(|i| widths.row(state, *i, now)));
+    lines.extend(folded(state, &all[first + count..]));
     lines
 }
 
 /// One stretch of rows that holds what matters now, as long as the room allows: from the first step that is not over on.
-fn fit(state: &State, all: &[Instance], room: usize) -> Vec<(usize, usize)> {
+fn fit(state: &State, all: &[Instance], room: usize) -> (usize, usize) {
     if all.len() <= room {
-        return vec![(0, all.len())];
+        return (0, all.len());
     }
     let room = room.saturating_sub(2).max(1);
     let is_busy = |i: &Instance| {
@@ -64,7 +60,10 @@ fn fit(state: &State, all: &[Instance], room: usize) -> Vec<(usize, usize)> {
     };
     let first = all.iter().position(is_busy).or_else(|| all.iter().position(|i| state.step(*i).status == StepStatus::Pending));
     let start = first.unwrap_or(all.len()).saturating_sub(room / 3).min(all.len() - room);
-    vec![(start, room)]
+    // A single hidden row takes as much room as the line that would stand for it.
+    let (start, room) = if start == 1 { (0, room + 1) } else { (start, room) };
+    let room = if start + room + 1 == all.len() { room + 1 } else { room };
+    (start, room)
 }
 
 /// `… 12 succeeded, 3 skipped`
