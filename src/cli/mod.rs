@@ -23,6 +23,7 @@ mod lines;
 mod live;
 mod ordering;
 mod pause;
+mod plan;
 mod preparation;
 mod reject;
 mod report;
@@ -67,6 +68,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Check(check::CheckArgs),
+    Plan(plan::PlanArgs),
     Run(run::RunArgs),
     Resume(resume::ResumeArgs),
     Status(status::StatusArgs),
@@ -113,6 +115,7 @@ pub fn main() -> ExitCode {
 fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Run(args) => run::run(desk, &args),
         Command::Resume(args) => resume::run(desk, &args),
         Command::Status(args) => status::run(desk, &args),

@@ -1,0 +1,60 @@
+//! `pointsman plan`: what would be done, in which order, and how it is undone. Nothing is touched.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::console;
+use super::exit::Exit;
+use super::preparation::{ParamArgs, prepare};
+use crate::views::plan;
+
+const EXAMPLES: &str = "\
+Examples:
+  pointsman plan night.yaml                      order, what runs in parallel, exact statements, gates, undo, times
+  pointsman plan night.yaml --json | jq .digest  for programs
+  pointsman plan night.yaml --dot | dot -Tsvg > night.svg
+  pointsman plan night.yaml --mermaid            a picture for a page in Markdown
+
+The same file and the same parameters give the same plan, with the same digest: what approvers saw is what runs.";
+
+/// Shows what would be done, in which order, and how it is undone
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct PlanArgs {
+    /// The runbook; `-` is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    params: ParamArgs,
+    /// Print JSON
+    #[arg(long, group = "form")]
+    json: bool,
+    /// Print a graph for Graphviz
+    #[arg(long, group = "form")]
+    dot: bool,
+    /// Print a graph for Mermaid
+    #[arg(long, group = "form")]
+    mermaid: bool,
+}
+
+/// Plans.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn run(args: &PlanArgs) -> Result<Exit> {
+    let prepared = prepare(&args.file, &args.params)?;
+    prepared.say();
+    let Some(made) = &prepared.plan else { return Ok(Exit::InvalidRunbook) };
+    if args.json {
+        console::print_json(&plan::json(made))?;
+    } else if args.dot {
+        console::print(plan::dot(made))?;
+    } else if args.mermaid {
+        console::print(plan::mermaid(made))?;
+    } else {
+        console::print_lines(&plan::lines(made))?;
+    }
+    Ok(Exit::Done)
+}
