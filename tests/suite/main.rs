@@ -10,6 +10,7 @@ mod journal;
 mod language;
 mod layout;
 mod planning;
+mod reference;
 mod schema;
 mod simulation;
 mod status_table;
