@@ -7,9 +7,10 @@ pub mod chance;
 pub mod random_plan;
 pub mod simulation;
 
+mod night;
 mod people;
 mod verdict;
 mod world;
 
 pub use chance::Chance;
-pub use simulation::{Faults, Simulation, simulate};
+pub use simulation::{Faults, Script, Simulation, Size, rehearse, simulate};

@@ -42,6 +42,7 @@ fn helpful(state: &State, world: &World, i: Instance, chance: &mut Chance, calm:
         }
         StepStatus::AwaitingPeople | StepStatus::AwaitingConfirm if chance.in_hundred(10) => Command::Reject { step, reason },
         StepStatus::AwaitingPeople | StepStatus::AwaitingConfirm => Command::Approve { step, note: String::new() },
+        StepStatus::Held if calm && chance.in_hundred(5) => Command::Abort { reason },
         StepStatus::Held => match chance.below(if calm { 2 } else { 4 }) {
             0 if state.planned(i).point_of_no_return.is_none() => Command::Skip { step, reason },
             2 => Command::Rollback { reason },

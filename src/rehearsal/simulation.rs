@@ -1,23 +1,14 @@
-//! One simulated run from a seed: random plan, random world, random people, crashes at random moments, until it ends.
+//! Simulated runs: from a seed, or from a script of what goes wrong.
 
 use std::sync::Arc;
 
 use super::Chance;
-use super::people;
+use super::night::{Night, statuses};
 use super::random_plan::random_plan;
-use super::verdict::judge;
-use super::world::{Pending, World};
-use crate::journal::head::Clocks;
-use crate::journal::memory::{Fault, Loss, Memory};
-use crate::journal::{JournalError, Nonce, OpenError, Writer, open};
-use crate::model::{Actor, RunId, RunOutcome, Timestamp};
+use crate::journal::Reader;
+use crate::journal::memory::{Fault, Memory};
+use crate::model::StepId;
 use crate::plan::Plan;
-use crate::run::{Answer, Command, Conductor, Event, Input, Phase, Record, Recording, State};
-
-/// How many turns a run may take before it counts as stuck.
-const LONGEST: u32 = 4_000;
-/// After this many turns no more faults happen and people are helpful: whatever is left has to end.
-const CALM_AFTER: u32 = 400;
 
 /// The faults that really fired, and the ends that were really reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -73,314 +64,62 @@ pub struct Simulation {
     pub records: u64,
 }
 
+/// What goes wrong in a night that is otherwise quiet: no other faults, and people who do what is asked.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Script {
+    /// Disk faults, by the number of the operation.
+    pub disk: Vec<(u64, Fault)>,
+    /// Turns after which the executor is killed, between its records and its next input.
+    pub kill_after: Vec<u32>,
+    /// Turns in which another executor takes over between this one's decision and its commit.
+    pub overtake_in: Vec<u32>,
+    /// A step whose every attempt fails.
+    pub fail: Option<StepId>,
+    /// A step whose first attempt happens at the target and whose answer is lost.
+    pub lose: Option<StepId>,
+}
+
+/// How large a quiet night is: what a script can hit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Size {
+    /// Operations of the disk.
+    pub operations: u64,
+    /// Turns of the state machine.
+    pub turns: u32,
+    /// Faults of the script that fired.
+    pub fired: u64,
+}
+
+/// Simulates a quiet night over `plan` in which only the script goes wrong.
+pub fn rehearse(plan: &Arc<Plan>, script: &Script) -> (Simulation, Size) {
+    let disk = Memory::new(1);
+    for (operation, fault) in &script.disk {
+        disk.fail_at(*operation, *fault);
+    }
+    let mut night = Night::new(plan.clone(), disk, Chance::new(1));
+    night.script = Some(script.clone());
+    night.world.fail.clone_from(&script.fail);
+    night.world.lose.clone_from(&script.lose);
+    let (wrong, records) = match night.live() {
+        Ok(state) => (night.close(&state), state.last_seq()),
+        Err(problem) => (vec![problem], 0),
+    };
+    let fired = night.fired + night.disk.fired().len() as u64 + night.world.broken;
+    let size = Size { operations: night.disk.operations(), turns: night.turns, fired };
+    (Simulation { seed: 1, faults: night.faults, wrong, records }, size)
+}
+
 /// Simulates the run that follows from `seed`.
 pub fn simulate(seed: u64) -> Simulation {
     let mut chance = Chance::new(seed);
     let plan = Arc::new(random_plan(&mut chance));
     let disk = Memory::new(seed);
-    let mut night =
-        Night { plan, disk, chance, world: World::default(), faults: Faults::default(), now: 0, turns: 0, pending: Vec::new() };
+    let mut night = Night::new(plan, disk, chance);
     let (wrong, records) = match night.live() {
         Ok(state) => (night.close(&state), state.last_seq()),
         Err(problem) => (vec![problem], 0),
     };
     Simulation { seed, faults: night.faults, wrong, records }
-}
-
-struct Night {
-    plan: Arc<Plan>,
-    disk: Memory,
-    chance: Chance,
-    world: World,
-    faults: Faults,
-    now: i64,
-    turns: u32,
-    pending: Vec<Pending>,
-}
-
-/// Writes records with the virtual clock; a failed append comes out at the commit.
-struct Pen {
-    writer: Writer,
-    now: Timestamp,
-    seq: u64,
-    failed: Option<JournalError>,
-}
-
-impl Recording for Pen {
-    fn record(&mut self, event: Event) -> Record {
-        self.seq += 1;
-        match self.writer.append(self.now, 0, event.clone()) {
-            Ok(record) => record,
-            Err(error) => {
-                self.failed.get_or_insert(error);
-                Record { seq: self.seq, epoch: self.writer.epoch(), at: self.now, uptime_ms: 0, event }
-            }
-        }
-    }
-}
-
-impl Pen {
-    fn commit(&mut self) -> Result<(), JournalError> {
-        match self.failed.take() {
-            Some(error) => Err(error),
-            None => self.writer.commit(),
-        }
-    }
-}
-
-impl Night {
-    fn calm(&self) -> bool {
-        self.turns > CALM_AFTER
-    }
-
-    fn clocks(&self) -> Clocks {
-        Clocks { at: Timestamp::from_millis(self.now), uptime_ms: 0, boot: "simulated".to_owned() }
-    }
-
-    /// Executors follow each other until the run has ended for good.
-    fn live(&mut self) -> Result<State, String> {
-        loop {
-            let Some((conductor, pen)) = self.start()? else { continue };
-            if let Some(state) = self.drive(conductor, pen)? {
-                return Ok(state);
-            }
-        }
-    }
-
-    /// A new executor: makes the run, or takes it up.
-    fn start(&mut self) -> Result<Option<(Conductor, Pen)>, String> {
-        self.turns += 1;
-        if self.turns > LONGEST {
-            return Err("no executor could take the run up".to_owned());
-        }
-        self.plan_disk_fault();
-        let now = Timestamp::from_millis(self.now);
-        let mut conductor = Conductor::new(self.plan.clone());
-        let opened = match open(self.disk.clone(), self.clocks()) {
-            Ok(opened) => opened,
-            Err(OpenError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                let Ok(writer) = Writer::create(self.disk.clone(), Nonce::random().map_err(|e| e.to_string())?, self.clocks())
-                else {
-                    self.crash_in_recovery();
-                    return Ok(None);
-                };
-                let mut pen = Pen { writer, now, seq: 0, failed: None };
-                self.begin_run(&mut conductor, &mut pen);
-                return Ok(Some((conductor, pen)));
-            }
-            Err(OpenError::Io { .. }) => {
-                self.crash_in_recovery();
-                return Ok(None);
-            }
-            Err(error) => return Err(format!("the journal does not open: {error}")),
-        };
-        let mut seq = 0;
-        for record in opened.writer.records() {
-            let record = record.map_err(|error| format!("a record does not read: {error}"))?;
-            conductor.replay(&record).map_err(|error| format!("replay: {error}"))?;
-            seq = record.seq;
-        }
-        let mut pen = Pen { writer: opened.writer, now, seq, failed: None };
-        if seq == 0 {
-            self.begin_run(&mut conductor, &mut pen);
-        } else {
-            conductor.recover("the simulated executor ended", &mut pen);
-        }
-        Ok(Some((conductor, pen)))
-    }
-
-    fn begin_run(&mut self, conductor: &mut Conductor, pen: &mut Pen) {
-        let (run, plan) = (RunId::new("simulated"), self.plan.digest());
-        let starter = Actor { person: Some(crate::model::PersonId::new("ben")), ..Actor::local(1_001, "ben") };
-        conductor.note(Event::RunStarted { run, runbook: "simulated".to_owned(), plan, starter }, pen);
-    }
-
-    /// One executor's life. `None` when it ended before the run did.
-    fn drive(&mut self, mut conductor: Conductor, mut pen: Pen) -> Result<Option<State>, String> {
-        let mut inputs = Vec::new();
-        loop {
-            self.turns += 1;
-            if self.turns > LONGEST {
-                return Err(format!("the run is stuck in {:?}: {}", conductor.state().phase(), statuses(conductor.state())));
-            }
-            pen.now = Timestamp::from_millis(self.now);
-            let before: Vec<Command> = orders_of(&inputs);
-            let turn = conductor.turn(std::mem::take(&mut inputs), pen.now, &mut pen);
-            if pen.commit().is_err() {
-                self.crash(&conductor);
-                return Ok(None);
-            }
-            for (command, answer) in before.iter().zip(&turn.answers) {
-                self.answered(conductor.state(), command, answer);
-            }
-            for effect in &turn.effects {
-                let calm = self.calm();
-                let begun = self.world.begin(effect, self.now, &mut self.chance, &mut self.faults, calm);
-                self.pending.extend(begun);
-            }
-            if let Phase::Ended(outcome) = conductor.state().phase() {
-                if self.reopens(outcome) {
-                    self.faults.reopened += 1;
-                    inputs.push(Input::Ordered(Command::Rollback { reason: "simulated".to_owned() }, ann()));
-                    if conductor.state().is_past_no_return() {
-                        return Ok(Some(conductor.state().clone()));
-                    }
-                    continue;
-                }
-                let _ = pen.writer.settle();
-                return Ok(Some(conductor.state().clone()));
-            }
-            if !self.calm() && self.chance.in_hundred(2) {
-                self.disk.stop(if self.chance.in_hundred(50) { Loss::Power } else { Loss::Nothing });
-                self.crash(&conductor);
-                return Ok(None);
-            }
-            self.next_inputs(&conductor, &mut inputs);
-        }
-    }
-
-    fn reopens(&mut self, outcome: RunOutcome) -> bool {
-        matches!(outcome, RunOutcome::NeedsAttention) && !self.calm() && self.chance.in_hundred(50)
-    }
-
-    /// Lets time pass until something comes in.
-    fn next_inputs(&mut self, conductor: &Conductor, inputs: &mut Vec<Input>) {
-        let calm = self.calm();
-        if self.chance.in_hundred(25)
-            && let Some((command, by)) = people::act(conductor.state(), &self.world, &mut self.chance, calm)
-        {
-            self.faults.orders += 1;
-            inputs.push(Input::Ordered(command, by));
-            return;
-        }
-        self.pending.sort_by_key(|pending| pending.at);
-        let timer = conductor.state().next_timer().map(Timestamp::as_millis);
-        let due = self.pending.first().map(|pending| pending.at);
-        match (due, timer) {
-            (Some(due), timer) if timer.is_none_or(|timer| due <= timer) => {
-                self.now = self.now.max(due);
-                let Pending { instance, change, answer, .. } = self.pending.remove(0);
-                if let Some(change) = change {
-                    self.world.change(conductor.state(), instance, change);
-                }
-                if let Some(answer) = answer {
-                    if !calm && self.chance.in_hundred(2) {
-                        self.faults.late_results += 1;
-                        inputs.push(answer.clone());
-                    }
-                    inputs.push(answer);
-                }
-            }
-            (_, Some(timer)) => self.now = self.now.max(timer),
-            (_, None) => self.now += 1_000,
-        }
-    }
-
-    fn answered(&mut self, state: &State, command: &Command, answer: &Answer) {
-        match (command, answer) {
-            (Command::Retry { step }, Answer::Accepted) => {
-                if let Some(i) = state.find(step) {
-                    self.world.excused.insert(i);
-                }
-            }
-            (_, Answer::Accepted | Answer::AlreadyDone) => {}
-            (_, Answer::NotApplicable(_) | Answer::Forbidden(_)) => self.faults.refusals += 1,
-        }
-    }
-
-    /// The executor is gone. What it had begun at the targets happens now or never; its answers are lost.
-    fn crash(&mut self, conductor: &Conductor) {
-        match self.disk.is_down() {
-            true => self.faults.kills += 1,
-            false => self.faults.disk_errors += 1,
-        }
-        for pending in std::mem::take(&mut self.pending) {
-            if let Some(change) = pending.change
-                && self.chance.in_hundred(50)
-            {
-                self.world.change(conductor.state(), pending.instance, change);
-            }
-        }
-        self.disk.restart();
-    }
-
-    fn crash_in_recovery(&mut self) {
-        self.faults.crashes_in_recovery += 1;
-        self.disk.restart();
-    }
-
-    fn plan_disk_fault(&mut self) {
-        if self.calm() || self.chance.in_hundred(40) {
-            return;
-        }
-        let at = self.disk.operations() + self.chance.below(120);
-        let fault = match self.chance.below(4) {
-            0 => {
-                self.faults.power_cuts += 1;
-                Fault::Crash
-            }
-            1 => Fault::Kill,
-            2 => Fault::Error,
-            _ => Fault::NoSpace(usize::try_from(self.chance.below(200)).unwrap_or(0)),
-        };
-        self.disk.fail_at(at, fault);
-    }
-
-    /// Judges the end, and holds the live state against a replay of the journal.
-    fn close(&mut self, state: &State) -> Vec<String> {
-        let mut wrong = judge(state, &self.world);
-        if let Phase::Ended(outcome) = state.phase() {
-            match outcome {
-                RunOutcome::Succeeded => self.faults.succeeded += 1,
-                RunOutcome::RolledBack => self.faults.rolled_back += 1,
-                RunOutcome::NeedsAttention => self.faults.needs_attention += 1,
-                RunOutcome::Aborted => self.faults.aborted += 1,
-            }
-        }
-        self.disk.restart();
-        let mut replayed = State::new(self.plan.clone());
-        match crate::journal::Reader::over(self.disk.clone()) {
-            Ok(reader) => {
-                for entry in reader {
-                    match entry.map_err(|e| e.to_string()).and_then(|e| replayed.apply(&e.record).map_err(|e| e.to_string())) {
-                        Ok(()) => {}
-                        Err(error) => wrong.push(format!("the journal does not replay: {error}")),
-                    }
-                }
-            }
-            Err(error) => wrong.push(format!("the journal does not read: {error}")),
-        }
-        if statuses(&replayed) != statuses(state) {
-            wrong.push(format!("replay gives another state:\n{}\n{}", statuses(&replayed), statuses(state)));
-        }
-        wrong
-    }
-}
-
-fn ann() -> Actor {
-    Actor { person: Some(crate::model::PersonId::new("ann")), ..Actor::local(1_000, "ann") }
-}
-
-fn orders_of(inputs: &[Input]) -> Vec<Command> {
-    inputs
-        .iter()
-        .filter_map(|input| match input {
-            Input::Ordered(command, _) => Some(command.clone()),
-            Input::Prepared(..) | Input::Applied(..) | Input::Probed(..) | Input::Undone(..) | Input::Noted(_) => None,
-        })
-        .collect()
-}
-
-/// Everything of a state that the journal decides.
-fn statuses(state: &State) -> String {
-    let steps: Vec<String> = state
-        .instances()
-        .map(|i| {
-            let step = state.step(i);
-            format!("{}={}/{}/{}/{}", state.id(i), step.status, step.attempt, step.undo_attempt, step.touched)
-        })
-        .collect();
-    format!("{:?} {} {}", state.phase(), state.is_past_no_return(), steps.join(" "))
 }
 
 /// The journal of a seed as text, for whoever looks into a seed that broke something.
@@ -389,19 +128,10 @@ pub fn transcript(seed: u64) -> String {
     let plan = Arc::new(random_plan(&mut chance));
     let disk = Memory::new(seed);
     let steps: Vec<String> = plan.steps().iter().map(|step| format!("{step:?}")).collect();
-    let mut night = Night {
-        plan,
-        disk: disk.clone(),
-        chance,
-        world: World::default(),
-        faults: Faults::default(),
-        now: 0,
-        turns: 0,
-        pending: Vec::new(),
-    };
+    let mut night = Night::new(plan, disk.clone(), chance);
     let end = night.live().map(|state| statuses(&state));
     disk.restart();
-    let records = crate::journal::Reader::over(disk).map(|reader| {
+    let records = Reader::over(disk).map(|reader| {
         reader
             .filter_map(Result::ok)
             .map(|entry| format!("{} {} {:?}", entry.record.seq, entry.record.epoch, entry.record.event))

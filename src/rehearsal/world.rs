@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Chance;
 use super::simulation::Faults;
-use crate::model::{Finding, Touch, Value};
+use crate::model::{Finding, StepId, Touch, Value};
 use crate::plan::{PlannedUndo, Section};
 use crate::run::{CallSpec, Effect, Failure, Input, Instance, Look, Preparation, State, Success};
 
@@ -19,6 +19,12 @@ pub(super) struct World {
     pub violations: Vec<String>,
     /// How often each step's effect happened.
     pub happened: BTreeMap<Instance, u32>,
+    /// A step whose every attempt fails.
+    pub fail: Option<StepId>,
+    /// A step whose first attempt happens and whose answer is lost.
+    pub lose: Option<StepId>,
+    /// How often these two fired.
+    pub broken: u64,
 }
 
 /// A verb that is under way in the world.
@@ -111,10 +117,24 @@ impl World {
         vec![Pending { at: first, instance: i, change, answer: None }, Pending { at: second, instance: i, change: None, answer }]
     }
 
-    fn apply(&self, spec: &CallSpec, chance: &mut Chance, faults: &mut Faults, calm: bool) -> (Option<Change>, Option<Input>) {
+    fn apply(
+        &mut self,
+        spec: &CallSpec,
+        chance: &mut Chance,
+        faults: &mut Faults,
+        calm: bool,
+    ) -> (Option<Change>, Option<Input>) {
         let answer = |result| Some(Input::Applied(spec.instance, spec.attempt, result));
         let broken = |touch, in_doubt| Failure { touch, in_doubt, ..Failure::untouched("simulated failure") };
-        let draw = if calm { 99 } else { chance.below(100) };
+        let fails = self.fail.as_ref() == Some(&spec.step);
+        let loses = self.lose.take_if(|step| *step == spec.step).is_some();
+        self.broken += u64::from(fails) + u64::from(loses);
+        let draw = match (fails, loses) {
+            (true, _) => 8,
+            (_, true) => 19,
+            _ if calm => 99,
+            _ => chance.below(100),
+        };
         let touch = if spec.mutating { Touch::Possible } else { Touch::Untouched };
         match draw {
             0..8 => {

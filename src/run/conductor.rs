@@ -319,8 +319,12 @@ impl Conductor {
     }
 
     fn probed(&mut self, i: Instance, attempt: u32, result: Result<Look, Failure>, journal: &mut impl Recording) {
-        if self.land(i, Verb::Probe, attempt).is_none() || self.state.step(i).status != StepStatus::InDoubt {
+        if self.land(i, Verb::Probe, attempt).is_none() {
             return;
+        }
+        if self.state.step(i).status != StepStatus::InDoubt {
+            // A person was faster than the look; what they decided may have waited for its end.
+            return self.state.enqueue_again(i);
         }
         let step = self.state.id(i).clone();
         let Look { finding, outputs, evidence } = result.unwrap_or_else(|failure| Look {

@@ -11,6 +11,7 @@ mod language;
 mod layout;
 mod planning;
 mod reference;
+mod recovery;
 mod schema;
 mod simulation;
 mod status_table;

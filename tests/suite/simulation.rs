@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pointsman::rehearsal::{Faults, simulate};
 
+use crate::journal::ledger::{self, never, row};
+
 /// How many seeds; `POINTSMAN_SEEDS` asks for more, `POINTSMAN_SEED` for one.
 fn seeds() -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
@@ -45,6 +47,11 @@ fn every_seed_ends_whole() {
     assert!(broken.is_empty(), "{}\nrepeat one with POINTSMAN_SEED=<seed>", broken.join("\n"));
     let total = total.into_inner().unwrap();
     println!("{} seeds: {total:?}", seeds.end - seeds.start);
+    if seeds == (0..20_000) {
+        let seeds = row("seeds", 20_000);
+        let rows = fields(&total).map(|(name, count)| row(name, usize::try_from(count).unwrap()));
+        ledger::check("seeds", &[&[seeds], rows.as_slice(), &[never("seeds that broke a promise")]].concat());
+    }
     if seeds.end - seeds.start > 1_000 {
         for (name, count) in fields(&total) {
             assert!(count > 0, "no {name} in {} seeds: the simulation does not test it", seeds.end - seeds.start);

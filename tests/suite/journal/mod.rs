@@ -5,7 +5,7 @@ mod compat;
 mod crashes;
 mod damage;
 mod files;
-mod ledger;
+pub mod ledger;
 mod sample;
 mod table;
 mod writing;
