@@ -91,8 +91,9 @@ impl Head {
         slot[64..96].copy_from_slice(self.acked.chain.as_bytes());
         slot[96..104].copy_from_slice(&self.clocks.at.as_millis().to_le_bytes());
         slot[104..112].copy_from_slice(&self.clocks.uptime_ms.to_le_bytes());
-        let boot = self.clocks.boot.floor_char_boundary(BOOT);
-        slot[112..112 + boot].copy_from_slice(&self.clocks.boot.as_bytes()[..boot]);
+        let text = &self.clocks.boot;
+        let boot = (0..=text.len().min(BOOT)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        slot[112..112 + boot].copy_from_slice(&text.as_bytes()[..boot]);
         let origin: u32 = match self.origin {
             Origin::Executor => 1,
             Origin::Salvage => 2,

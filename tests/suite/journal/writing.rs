@@ -107,3 +107,23 @@ fn a_reader_follows_a_live_journal() {
     commit(&mut writer, [note(2)]);
     assert_eq!(reader.by_ref().map(|entry| entry.unwrap().record.seq).collect::<Vec<_>>(), [2, 3]);
 }
+
+#[test]
+fn numbers_are_read_exactly_as_they_were_written() {
+    let mut dice = super::crashes::Dice::new(11);
+    for _ in 0..20_000 {
+        let number = f64::from_bits(dice.below(u64::MAX));
+        if !number.is_finite() {
+            continue;
+        }
+        let event = Event::AttemptSucceeded {
+            step: pointsman::model::StepId::new("x"),
+            attempt: 1,
+            outputs: serde_json::json!(number),
+            evidence: serde_json::json!([u64::MAX, i64::MIN, number / 3.0]),
+        };
+        let mut bytes = Vec::new();
+        wire::encode(at(1), 5, &event, &mut bytes).unwrap();
+        assert_eq!(wire::decode(&bytes).unwrap().event, event, "replay must give what the live run saw");
+    }
+}
