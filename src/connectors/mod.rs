@@ -5,6 +5,7 @@
 pub mod command;
 pub mod contract;
 pub mod file;
+pub mod guarded;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod recorder;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::guarded::Guarded;
 #[cfg(feature = "http")]
 use super::http;
 #[cfg(feature = "sqlite")]
@@ -53,13 +54,13 @@ impl Registry {
         registry
     }
 
-    /// Adds an action.
+    /// Adds an action; its answers are redacted on their way out.
     ///
     /// # Panics
     /// When the name is taken: two hands for one action is a bug of this build.
     pub fn add(&mut self, action: impl Act + 'static) {
         let name = action.name();
-        let taken = self.actions.insert(name, Arc::new(action)).is_some();
+        let taken = self.actions.insert(name, Arc::new(Guarded(action))).is_some();
         assert!(!taken, "invariant: the action {name} has one connector");
     }
 

@@ -9,7 +9,6 @@ use serde_json::json;
 
 use super::canary::{self, Expected, Round};
 use super::cell::filter;
-use super::freeze::after_apply;
 use super::own_target;
 use super::schema::{Table, chosen, quoted, tables};
 use super::session::{Access, Session, open, run, with_session};
@@ -137,7 +136,11 @@ fn wait_until_empty(session: &Session, order: &Order) -> Result<Drained, ActionE
             .hint("see whether its worker is alive"));
         }
         if let Err(stopped) = patience.sleep_blocking(order.every) {
-            break Err(ActionError::untouched(format!("{} still holds {pending} pending rows: {stopped}", order.table)));
+            let state = match pending {
+                0 => "is empty, and not yet for as long as it must be".to_owned(),
+                pending => format!("still holds {pending} pending rows"),
+            };
+            break Err(ActionError::untouched(format!("{} {state}: {stopped}", order.table)));
         }
     };
     let end = format!("asked {asked} times, last answer {}", last.unwrap_or_default());
@@ -220,7 +223,6 @@ impl Act for Drain {
             Ok(Evidence::new(json!({ "identity": session.identity(), "pending": pending, "fed": canaries })))
         })
         .await
-        .map_err(after_apply)
     }
 
     async fn undo(&self, _call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {

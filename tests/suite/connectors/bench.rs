@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use pointsman::connectors::recorder::NoteKind;
@@ -28,6 +29,13 @@ impl Bench {
         let (sink, notes) = unbounded_channel();
         let folder = tempfile::tempdir().unwrap();
         Self { folder, sink, notes, targets: BTreeMap::new(), run: RunId::new("shop-20261121-abcd") }
+    }
+
+    /// A bench whose run nobody else has: programs of one step of one run end each other.
+    pub fn alone() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self { run: RunId::new(format!("alone-{}-{number}", std::process::id())), ..Self::new() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -337,21 +337,21 @@ async fn another_database_is_never_touched() {
 }
 
 #[tokio::test]
-async fn two_thousand_tables_are_frozen_proven_and_thawed() {
+async fn five_hundred_tables_are_frozen_proven_and_thawed() {
     let mut bench = Bench::new();
-    let sql: String = (0..2_000).map(|n| format!("CREATE TABLE t{n} (id INTEGER PRIMARY KEY, v TEXT);")).collect();
+    let sql: String = (0..500).map(|n| format!("CREATE TABLE t{n} (id INTEGER PRIMARY KEY, v TEXT);")).collect();
     let app = bench.database("old", &format!("BEGIN; {sql} COMMIT;"));
     let before = schema(&app);
     let mut call = bench.call("freeze-old", Some("old"), json!({}));
     call.deadline = Instant::now() + Duration::from_secs(120);
     let begun = Instant::now();
     let (snapshot, applied, _) = attempt(&FreezeWrites, &call).await.unwrap();
-    println!("2000 tables frozen and proven in {:?}", begun.elapsed());
-    assert_eq!(applied.outputs["tables"], json!(2_000));
+    println!("500 tables frozen and proven in {:?}", begun.elapsed());
+    assert_eq!(applied.outputs["tables"], json!(500));
     assert!(snapshot.to_string().len() < 4_096, "the snapshot grows with the tables");
     let allow = bench.call("open", Some("old"), json!({}));
     let removed = AllowWrites.capture(&allow).await.unwrap();
-    assert!(removed.to_string().len() < 500_000, "{} bytes", removed.to_string().len());
+    assert!(removed.to_string().len() < 125_000, "{} bytes", removed.to_string().len());
     FreezeWrites.undo(&call, &snapshot).await.unwrap();
     println!("and thawed after {:?}", begun.elapsed());
     assert_eq!(schema(&app), before);
