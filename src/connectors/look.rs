@@ -17,7 +17,7 @@ use crate::model::{Arguments, Condition, Span, Value};
 pub(super) enum Look {
     /// An HTTP answer.
     #[cfg(feature = "http")]
-    Http(http::Order),
+    Http(Box<http::Order>),
     /// A program that exits 0, and what it prints.
     Command {
         /// The program and its arguments.
@@ -76,7 +76,7 @@ impl Look {
     #[cfg(feature = "http")]
     fn http(params: &Arguments) -> Result<Self, ActionError> {
         let order = http::Order::nested(params, "http")?;
-        order.map(Self::Http).ok_or_else(|| ActionError::untouched("`http` names no request"))
+        order.map(|order| Self::Http(Box::new(order))).ok_or_else(|| ActionError::untouched("`http` names no request"))
     }
 
     #[cfg(not(feature = "http"))]

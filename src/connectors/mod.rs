@@ -16,6 +16,7 @@ pub mod tables;
 pub mod wait;
 
 mod dotted;
+mod excerpt;
 mod look;
 mod patience;
 

@@ -75,6 +75,7 @@ impl Patience {
     }
 
     /// Sleeps on a thread that may block.
+    #[cfg(feature = "sqlite")]
     pub(super) fn sleep_blocking(&self, span: Duration) -> Result<(), Stopped> {
         const SLICE: Duration = Duration::from_millis(10);
         let end = Instant::now() + span;

@@ -66,7 +66,8 @@ impl Registry {
 
     /// The looking half of an action.
     pub fn looking(&self, name: &str) -> Option<Arc<dyn Inspect>> {
-        self.actions.get(name).map(|action| -> Arc<dyn Inspect> { action.clone() })
+        let action: Arc<dyn Inspect> = self.actions.get(name)?.clone();
+        Some(action)
     }
 
     /// The whole action.

@@ -3,6 +3,7 @@
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::connectors::Recorder;
+use crate::connectors::excerpt::excerpt;
 
 /// What is kept of each stream.
 pub(super) const CAP: usize = 64 * 1024;
@@ -64,7 +65,7 @@ impl Capture {
     fn tell_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         let text = self.recorder.redact(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
-        self.recorder.output(self.stream, &cut(&text, LONGEST_LINE));
+        self.recorder.output(self.stream, excerpt(&text, LONGEST_LINE));
     }
 
     /// What came in so far.
@@ -77,15 +78,11 @@ impl Capture {
             self.recorder.output(self.stream, &format!("[{dropped} bytes more were printed and are not kept]"));
         }
         let whole = String::from_utf8_lossy(&self.kept);
-        let text = cut(&self.recorder.redact(&whole), CAP);
+        let redacted = self.recorder.redact(&whole);
+        let text = excerpt(&redacted, CAP);
         let bare = |text: &str| text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t)).to_owned();
-        Printed { raw: bare(&whole), text: bare(&text), dropped }
+        Printed { raw: bare(&whole), text: bare(text), dropped }
     }
-}
-
-fn cut(text: &str, longest: usize) -> String {
-    let end = text.floor_char_boundary(longest);
-    text[..end].to_owned()
 }
 
 #[cfg(test)]

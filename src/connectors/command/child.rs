@@ -187,7 +187,8 @@ async fn supervise(call: &Call, program: &Program, role: Role, patience: &Patien
         Ok(Err(error)) => Err(Failure::Lost(error)),
         Err(stopped) => {
             let ended = end_all(call, role, group, &mut child, reserve).await;
-            (out.finish(), err.finish());
+            out.finish();
+            err.finish();
             guard.0 = None;
             ended.map_or_else(|alive| Err(Failure::Alive(stopped, alive)), |()| Err(Failure::Ended(stopped)))
         }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::connectors::dotted::look;
+use crate::connectors::excerpt::excerpt;
 use crate::connectors::{ActionError, Recorder};
 use crate::model::{Arguments, Condition, Digest, Object, Value};
 
@@ -77,7 +78,7 @@ impl Answer {
     /// What steps can read of it.
     pub(in crate::connectors) fn outputs(&self, recorder: &Recorder) -> Value {
         let body = recorder.redact(&self.body);
-        let body = &body[..body.floor_char_boundary(KEPT)];
+        let body = excerpt(&body, KEPT);
         recorder.redact_value(&json!({
             "status": self.status, "headers": self.headers, "body": body,
             "json": if self.body.len() <= KEPT { self.json() } else { None },

@@ -46,7 +46,7 @@ impl Inspect for HttpCheck {
 #[async_trait]
 impl Act for HttpCheck {
     async fn apply(&self, call: &Call, _snapshot: &Value) -> Result<Applied, ActionError> {
-        let look = Look::Http(Order::of(&call.params)?);
+        let look = Look::Http(Box::new(Order::of(&call.params)?));
         let found = match Rhythm::nested(&call.params, "until")? {
             Some(rhythm) => rhythm.poll(call, &look).await?.answer,
             None => look.ask(call, &Patience::of(call)).await.map_err(ActionError::untouched)?,

@@ -53,7 +53,7 @@ impl Question {
                 return Err(rusqlite::Error::InvalidQuery);
             }
             bind(&mut statement, &self.bind)?;
-            let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
             let mut rows = statement.raw_query();
             let mut answer = Answer { count: 0, rows: Vec::new() };
             while let Some(row) = rows.next()? {

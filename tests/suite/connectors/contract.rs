@@ -20,8 +20,10 @@ struct Case {
     action: Box<dyn Act>,
     call: Call,
     /// What somebody else does to the world so that the proof must fail; none where the answer itself is the evidence.
-    tampering: Option<Box<dyn Fn(&Bench) + Send>>,
+    tampering: Option<Tampering>,
 }
+
+type Tampering = Box<dyn Fn(&Bench) + Send>;
 
 const SHOP: &str = "
     CREATE TABLE orders (id INTEGER PRIMARY KEY, sku TEXT NOT NULL);
@@ -30,9 +32,10 @@ const SHOP: &str = "
     CREATE TABLE applied (position INTEGER); INSERT INTO applied VALUES (5);";
 
 type Making = Pin<Box<dyn Future<Output = Case>>>;
+type Named = (&'static str, fn() -> Making);
 
 /// Every action of the registry with parameters that succeed. Wherever a text may stand, a secret stands in it.
-fn cases() -> Vec<(&'static str, fn() -> Making)> {
+fn cases() -> Vec<Named> {
     vec![
         ("command", || Box::pin(of_command())),
         ("command.check", || Box::pin(of_command_check())),
