@@ -19,7 +19,10 @@ pub enum Paint {
 /// Lines longer than this are cut around the place.
 const WIDTH: usize = 140;
 
-/// Every diagnostic of `report` by place, then one line that counts them; nothing for an empty report.
+/// More than this many blocks nobody reads; the line at the end counts them all, and JSON has them all.
+const MOST: usize = 200;
+
+/// The diagnostics of `report` by place, at most the first two hundred, then one line that counts all; nothing for an empty report.
 pub fn render(report: &Report, source: &Source, paint: Paint) -> String {
     let diagnostics = report.sorted();
     if diagnostics.is_empty() {
@@ -27,9 +30,12 @@ pub fn render(report: &Report, source: &Source, paint: Paint) -> String {
     }
     let mut text = String::new();
     let lines = source.lines();
-    for diagnostic in &diagnostics {
+    for diagnostic in diagnostics.iter().take(MOST) {
         text.push_str(&block(diagnostic, source, &lines, paint));
         text.push_str("\n\n");
+    }
+    if diagnostics.len() > MOST {
+        text.push_str(&format!("the first {MOST} are shown; --json has all\n"));
     }
     text.push_str(&summary(&diagnostics, source));
     text.push('\n');

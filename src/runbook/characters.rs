@@ -43,20 +43,23 @@ fn explain(at: usize, character: char) -> Option<&'static str> {
 /// Reports `%YAML` and `%TAG` lines before the document; whether there were none.
 pub(super) fn has_no_directives(source: &Source, report: &mut Report) -> bool {
     let mut at = 0;
-    let mut clean = true;
+    let mut found = 0;
     for line in source.text.split_inclusive('\n') {
         let shown = line.trim_end();
         if shown.starts_with('%') {
             let span = SourceSpan::new(at, at + shown.len());
             let help = "remove the line: a runbook is always YAML 1.2 without tags";
             report.push(Diagnostic::error(yaml::DIRECTIVE, span, "a YAML directive").help(help));
-            clean = false;
+            found += 1;
+            if found == MOST {
+                break;
+            }
         } else if !shown.trim_start().is_empty() && !shown.trim_start().starts_with('#') {
             break;
         }
         at += line.len();
     }
-    clean
+    found == 0
 }
 
 /// Reports tabs in the indentation of lines, unless they are part of one of `scalars` (sorted, not overlapping).

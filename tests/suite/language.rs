@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::diagnostics::{root, yaml_files};
+use super::diagnostics::{check_text, root, yaml_files};
 
 fn read(text: &str) -> (Option<Node>, Report) {
     let mut report = Report::default();
@@ -134,13 +134,26 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
+/// How many cases each property gets; `POINTSMAN_CASES` asks for more.
+fn cases() -> u32 {
+    std::env::var("POINTSMAN_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_500)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn mutated_runbooks_never_break_the_reader(text in prop::sample::select(corpus()), changes in vec(change(), 1..6)) {
         let text = changes.iter().fold(text, |text, change| change.apply(&text));
         survives(&text);
+    }
+
+    /// The planner takes whatever document the reader lets through, with errors or without.
+    #[test]
+    fn mutated_runbooks_never_break_the_planner(text in prop::sample::select(corpus()), changes in vec(change(), 1..6)) {
+        let text = changes.iter().fold(text, |text, change| change.apply(&text));
+        let (shape, whole) = (parse(&Source::new("hostile.yaml", &text)).1, check_text("hostile.yaml", &text));
+        prop_assert!(whole.has_errors() || !shape.has_errors(), "the planner lost an error of shape: {}", text);
     }
 
     #[test]
@@ -328,6 +341,50 @@ fn aliases_cannot_exhaust_memory() {
     assert!(node.is_some() && !report.has_errors());
 }
 
+/// Long texts of one kind cost time that grows with their length and no faster.
+#[test]
+fn long_hostile_texts_are_read_in_time() {
+    let tokens = [
+        "[",
+        "{a: ",
+        "- ",
+        "? ",
+        "\"",
+        "# x\n",
+        " \n",
+        "k: v\n",
+        "- &a x\n",
+        "- !a x\n",
+        "- no\n",
+        ": ",
+        ",",
+        "---\n",
+        "%\n",
+        "\tb\n",
+        "&",
+        "*",
+        "!",
+        "'",
+        "|\n",
+        "x ",
+        "x\n",
+        "[a],",
+        "\\",
+        "订",
+        "- |\n  x\n",
+        "\r",
+    ];
+    for head in ["", "a: ", "[", "a: |\n"] {
+        for token in tokens {
+            let text = format!("{head}{}", token.repeat(25_000 / token.len()));
+            let start = Instant::now();
+            survives(&text);
+            let took = start.elapsed();
+            assert!(took < Duration::from_secs(10), "{head:?} and then {token:?} for ever: {took:?}");
+        }
+    }
+}
+
 /// `steps` chains with everything that a step usually has.
 fn large_runbook(steps: usize) -> String {
     use std::fmt::Write as _;
@@ -353,8 +410,8 @@ fn a_large_runbook_is_read_in_time() {
     assert!(report.is_empty());
     assert_eq!(runbook.unwrap().steps.len(), 10_000);
     println!("{} bytes, 10000 steps: {took:?}", text.len());
-    // A release build needs a twentieth of this; the bound only catches what grows with the square.
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    // A release build needs a third of a second; the bound only catches what grows with the square.
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }
 
 #[test]
@@ -370,5 +427,5 @@ fn a_thousand_problems_are_reported_in_time() {
     assert!(text.ends_with("large.yaml: 5000 errors\n"));
     let took = start.elapsed();
     println!("5000 problems read twice and shown as JSON and as text: {took:?}");
-    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }

@@ -81,7 +81,7 @@ impl Lowering {
 
     /// `enum`: at least one value, each once, each of the type and within the bounds.
     fn choices(&mut self, block: &Block<'_>, rule: &ParamRule) -> Vec<Spanned<crate::model::Value>> {
-        let Some(Entry { key, value }) = block.get("enum") else { return Vec::new() };
+        let Some(Entry { value, .. }) = block.get("enum") else { return Vec::new() };
         let Some(items) = value.items().filter(|items| !items.is_empty()) else {
             self.wrong_kind(value, "`enum`", "a list with at least one value");
             return Vec::new();
@@ -103,7 +103,6 @@ impl Lowering {
                 choices.push(choice);
             }
         }
-        debug_assert_eq!(key.value, "enum");
         choices
     }
 

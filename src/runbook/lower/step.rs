@@ -91,7 +91,7 @@ impl Lowering {
         if node.text() == Some("everything") {
             return Some(Work::Undo(Spanned::new(UndoScope::Everything, node.span)));
         }
-        if !node.items().is_some_and(|items| !items.is_empty()) {
+        if node.items().is_none_or(<[Node]>::is_empty) {
             let message = format!(
                 "a step of the rollback cannot undo {}",
                 node.text().map_or_else(|| node.describe(), |t| format!("`{t}`"))
