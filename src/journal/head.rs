@@ -166,7 +166,7 @@ impl Heads {
     /// Reads the blocks before the first frame.
     pub fn from_bytes(bytes: &[u8; 3 * SLOT]) -> Self {
         let slot = |index: usize| Head::from_bytes(&array_at(bytes, index * SLOT), index);
-        let mark = if bytes[2 * SLOT..].iter().all(|byte| *byte == 0) { Mark::None } else { Mark::Poisoned };
+        let mark = if bytes[2 * SLOT..] == Mark::None.to_bytes() { Mark::None } else { Mark::Poisoned };
         Self { slots: [slot(0), slot(1)], mark }
     }
 

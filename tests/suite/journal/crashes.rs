@@ -39,7 +39,7 @@ struct Known {
 
 #[test]
 fn no_acknowledged_record_is_lost_at_any_crash() {
-    const SEEDS: usize = 2_500;
+    const SEEDS: usize = 1_500;
     let total = Mutex::new(Known::default());
     count_all(SEEDS, |seed| {
         let known = std::panic::catch_unwind(|| life(seed as u64)).unwrap_or_else(|_| panic!("seed {seed} failed"));
