@@ -76,7 +76,8 @@ impl Program {
     }
 
     fn echo(&self, args: &[&str]) {
-        println!("$ pointsman {}", args.join(" "));
+        let quoted = args.iter().map(|arg| if arg.contains(' ') { format!("'{arg}'") } else { (*arg).to_owned() });
+        println!("$ pointsman {}", quoted.collect::<Vec<_>>().join(" "));
     }
 }
 

@@ -71,7 +71,7 @@ impl Mischief {
             }
             Trouble::SwitchLocked => {
                 set_locked(folder, false)?;
-                Some("shop.json is unlocked again".to_owned())
+                Some("the lock in shop.json is taken away".to_owned())
             }
             Trouble::Nobody => None,
         })

@@ -266,8 +266,10 @@ impl Night {
             }
         };
         let mut args = vec![verb, &look.run, GATE];
-        if verb == "reject" {
-            args.extend(["--reason", "not tonight"]);
+        match (verb, self.wish.manner) {
+            ("reject", _) => args.extend(["--reason", "not tonight"]),
+            (_, Manner::Unattended) => args.extend(["--yes", "--note", "approved by an unattended demo"]),
+            (_, Manner::AtTerminal) => args.push("--yes"),
         }
         self.must(&args)?;
         Ok(true)

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod connectors;
+mod demo_night;
 mod demo_runbooks;
 mod demo_shop;
 mod diagnostics;
@@ -9,6 +10,7 @@ mod engine;
 mod journal;
 mod killed;
 mod language;
+mod examples;
 mod layout;
 mod planning;
 mod recovery;
