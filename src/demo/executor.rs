@@ -3,10 +3,9 @@
 //! The demo has no door into the engine: it starts `pointsman run`, it kills that process, it starts `pointsman resume`, and it
 //! decides with `pointsman approve`, as anybody could from another terminal.
 
-use std::io::{BufRead, BufReader, Read};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::thread::{self, JoinHandle};
 
 /// How the program is called in this demo.
 #[derive(Clone, Debug)]
@@ -16,11 +15,11 @@ pub struct Program {
     folder: PathBuf,
 }
 
-/// A running executor whose lines are shown as they come.
+/// A running executor. What it prints goes to a file: the demo shows the run from its journal.
 #[derive(Debug)]
 pub struct Executor {
     child: Child,
-    printers: Vec<JoinHandle<()>>,
+    log: PathBuf,
 }
 
 /// Why a process could not be started, watched or ended.
@@ -43,18 +42,17 @@ impl Program {
         &self.home
     }
 
-    /// Starts an executor; its lines are shown as they come.
+    /// Starts an executor.
     ///
     /// # Errors
     /// When the process cannot be started.
     pub fn start(&self, args: &[&str]) -> Result<Executor, ProcessError> {
         self.echo(args);
-        let mut command = self.command(args);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed(args))?;
-        let streams: [Option<Box<dyn Read + Send>>; 2] =
-            [child.stdout.take().map(|out| Box::new(out) as _), child.stderr.take().map(|err| Box::new(err) as _)];
-        let printers = streams.into_iter().flatten().map(|stream| thread::spawn(move || show(stream))).collect();
-        Ok(Executor { child, printers })
+        let log = self.folder.join("executor.log");
+        let out = File::options().create(true).append(true).open(&log).map_err(failed(args))?;
+        let err = out.try_clone().map_err(failed(args))?;
+        let child = self.command(args).stdout(out).stderr(err).spawn().map_err(failed(args))?;
+        Ok(Executor { child, log })
     }
 
     /// Runs a short command to its end and shows what it says.
@@ -64,8 +62,8 @@ impl Program {
     pub fn order(&self, args: &[&str]) -> Result<ExitStatus, ProcessError> {
         self.echo(args);
         let Output { status, stdout, stderr } = self.command(args).output().map_err(failed(args))?;
-        show(&stdout[..]);
-        show(&stderr[..]);
+        show(&stderr);
+        show(&stdout);
         Ok(status)
     }
 
@@ -90,7 +88,6 @@ impl Executor {
         let failed = |source| ProcessError { command: "run".to_owned(), source };
         self.child.kill().map_err(failed)?;
         self.child.wait().map_err(failed)?;
-        self.hear_out();
         Ok(())
     }
 
@@ -104,18 +101,15 @@ impl Executor {
     /// # Errors
     /// When the system does not say.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>, ProcessError> {
-        let status = self.child.try_wait().map_err(|source| ProcessError { command: "run".to_owned(), source })?;
-        if status.is_some() {
-            self.hear_out();
-        }
-        Ok(status)
+        self.child.try_wait().map_err(|source| ProcessError { command: "run".to_owned(), source })
     }
 
-    fn hear_out(&mut self) {
-        for printer in self.printers.drain(..) {
-            // A printer that broke has nothing more to show.
-            let _ = printer.join();
-        }
+    /// Its last words.
+    pub fn last_words(&self) -> String {
+        const LINES: usize = 20;
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
 }
 
@@ -127,8 +121,8 @@ impl Drop for Executor {
     }
 }
 
-fn show(stream: impl Read) {
-    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+fn show(bytes: &[u8]) {
+    for line in String::from_utf8_lossy(bytes).lines() {
         println!("    {line}");
     }
 }

@@ -19,6 +19,9 @@ use crate::run::StepStatus;
 const RUNBOOK: &str = include_str!("../../runbooks/quickstart/runbook.yaml");
 const PEOPLE: &str = include_str!("../../runbooks/quickstart/people.yaml");
 
+/// The name of the run.
+const RUN: &str = "the-move";
+
 /// How many orders come in before the night begins, and after it.
 const SOME_ORDERS: usize = 100;
 
@@ -103,10 +106,12 @@ pub enum NightError {
         source: std::io::Error,
     },
     /// The executor ended although the run had not.
-    #[error("the executor ended with {how} before the run was over")]
+    #[error("the executor ended with {how} before the run was over; its last words:\n{last_words}")]
     ExecutorGone {
         /// How.
         how: String,
+        /// What it printed last.
+        last_words: String,
     },
     /// A command was refused.
     #[error("`pointsman {command}` ended with {how}")]
@@ -171,7 +176,7 @@ impl Night {
         let front = self.folder.front_url()?.unwrap_or_default();
         let mut params = vec![format!("front={front}")];
         params.extend(self.wish.story.params().into_iter().map(|(name, value)| format!("{name}={value}")));
-        let mut args = vec!["run", "runbook.yaml"];
+        let mut args = vec!["run", "runbook.yaml", "--id", RUN];
         params.iter().for_each(|param| args.extend(["--param", param]));
         let executor = self.program.start(&args)?;
         let (outcome, run) = self.watch(executor)?;
@@ -201,6 +206,7 @@ impl Night {
             self.crew.check()?;
             let ended = executor.ended()?;
             let look = watch.look()?;
+            look.iter().flat_map(|look| &look.news).for_each(|line| anstream::println!("    {}", line.ansi()));
             if let (Some(look), Some(_)) = (&look, &ended)
                 && let Some(outcome) = look.outcome
             {
@@ -210,7 +216,7 @@ impl Night {
                 return Ok((outcome, look.run.clone()));
             }
             if let Some(status) = ended {
-                return Err(NightError::ExecutorGone { how: status.to_string() });
+                return Err(NightError::ExecutorGone { how: status.to_string(), last_words: executor.last_words() });
             }
             if let Some(look) = look {
                 executor = self.kill(executor, &look)?;
@@ -230,10 +236,13 @@ impl Night {
     /// Kills the executor when the story says so, and starts another.
     fn kill(&mut self, executor: Executor, look: &Look) -> Result<Executor, NightError> {
         let Story::Kill(step) = self.wish.story else { return Ok(executor) };
-        let at_work = look.status(step).is_some_and(|status| match step {
-            GATE => status == StepStatus::AwaitingPeople,
-            _ => status == StepStatus::Running,
-        });
+        let status = look.status(step);
+        let at_work = match step {
+            GATE => status == Some(StepStatus::AwaitingPeople),
+            // Here the kill has to fall after the effect and before its record.
+            "switch" => status == Some(StepStatus::Running) && self.folder.live_side()? == Side::New,
+            _ => status == Some(StepStatus::Running),
+        };
         if self.step_seen || !at_work {
             return Ok(executor);
         }

@@ -11,6 +11,8 @@ use crate::journal::{ReadError, Reader, RunFolder};
 use crate::model::{RunOutcome, StepId};
 use crate::plan::{Plan, StoredPlanError};
 use crate::run::{Event, FoldError, Phase, State, StepStatus};
+use crate::views::Line;
+use crate::views::line::Columns;
 
 /// Follows the one run of a demo.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ struct Open {
     reader: Reader,
     state: State,
     prompts: HashMap<StepId, String>,
+    columns: Columns,
 }
 
 /// Where the run stands.
@@ -33,6 +36,8 @@ pub struct Look {
     pub run: String,
     /// How it ended, once it has.
     pub outcome: Option<RunOutcome>,
+    /// What happened since the last look, without the statements and the output of programs.
+    pub news: Vec<Line>,
     statuses: HashMap<StepId, StepStatus>,
     prompts: HashMap<StepId, String>,
 }
@@ -71,15 +76,16 @@ impl Watch {
         if self.open.is_none() {
             self.open = self.home.runs()?.first().map_or(Ok(None), |run| open(&self.home.folder(run)))?;
         }
-        let Some(Open { reader, state, prompts }) = &mut self.open else { return Ok(None) };
-        read_on(reader, state, prompts)?;
+        let Some(open) = &mut self.open else { return Ok(None) };
+        let news = open.read_on()?;
+        let Open { state, prompts, .. } = open;
         let Some(run) = state.run() else { return Ok(None) };
         let outcome = match state.phase() {
             Phase::Ended(outcome) => Some(outcome),
             Phase::New | Phase::Forward | Phase::RollingBack | Phase::Aborting | Phase::Finally(_) => None,
         };
         let statuses = state.instances().map(|i| (state.id(i).clone(), state.step(i).status)).collect();
-        Ok(Some(Look { run: run.to_string(), outcome, statuses, prompts: prompts.clone() }))
+        Ok(Some(Look { run: run.to_string(), outcome, news, statuses, prompts: prompts.clone() }))
     }
 }
 
@@ -95,15 +101,21 @@ impl Look {
     }
 }
 
-fn read_on(reader: &mut Reader, state: &mut State, prompts: &mut HashMap<StepId, String>) -> Result<(), WatchError> {
-    for entry in reader.by_ref() {
-        let record = entry?.record;
-        if let Event::WaitStarted { step, prompt, .. } = &record.event {
-            prompts.insert(step.clone(), prompt.clone());
+impl Open {
+    fn read_on(&mut self) -> Result<Vec<Line>, WatchError> {
+        let mut news = Vec::new();
+        for entry in self.reader.by_ref() {
+            let record = entry?.record;
+            if let Event::WaitStarted { step, prompt, .. } = &record.event {
+                self.prompts.insert(step.clone(), prompt.clone());
+            }
+            if !matches!(record.event, Event::StatementSent { .. } | Event::OutputCaptured { .. }) {
+                news.push(self.columns.line(&record));
+            }
+            self.state.apply(&record)?;
         }
-        state.apply(&record)?;
+        Ok(news)
     }
-    Ok(())
 }
 
 /// Opens the journal; `None` while its first record is not there.
@@ -112,5 +124,6 @@ fn open(folder: &RunFolder) -> Result<Option<Open>, WatchError> {
     let Event::RunStarted { plan, .. } = first?.record.event else { return Ok(None) };
     let plan = Plan::from_stored(fs::read(folder.plan())?, plan)?;
     let reader = Reader::open(&folder.journal())?;
-    Ok(Some(Open { reader, state: State::new(Arc::new(plan)), prompts: HashMap::new() }))
+    let columns = Columns::of(&plan);
+    Ok(Some(Open { reader, state: State::new(Arc::new(plan)), prompts: HashMap::new(), columns }))
 }

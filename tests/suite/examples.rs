@@ -85,7 +85,9 @@ impl Trial {
             });
             match asked {
                 Some(run) => break run,
-                None if Instant::now() < end && child.try_wait().unwrap().is_none() => std::thread::sleep(Duration::from_millis(20)),
+                None if Instant::now() < end && child.try_wait().unwrap().is_none() => {
+                    std::thread::sleep(Duration::from_millis(20))
+                }
                 None => panic!("nobody was asked at {step}"),
             }
         };
@@ -128,7 +130,8 @@ fn check(example: &Example) {
     }
     for pair in example.promised("order").flat_map(|pairs| pairs.split(", ")) {
         let (before, after) = pair.split_once(" < ").unwrap();
-        let ended = records.iter().position(|r| matches!(&r.event, Event::AttemptSucceeded { step, .. } if step.as_str() == before));
+        let ended =
+            records.iter().position(|r| matches!(&r.event, Event::AttemptSucceeded { step, .. } if step.as_str() == before));
         let began = records.iter().position(|r| matches!(&r.event, Event::AttemptStarted { step, .. } if step.as_str() == after));
         assert!(ended.unwrap() < began.unwrap(), "{pair}");
     }

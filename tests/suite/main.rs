@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod connectors;
-mod demo_night;
 mod demo_runbooks;
 mod demo_shop;
 mod diagnostics;
@@ -11,6 +10,7 @@ mod journal;
 mod killed;
 mod language;
 mod examples;
+mod journal;
 mod layout;
 mod planning;
 mod recovery;

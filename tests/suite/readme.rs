@@ -139,7 +139,8 @@ fn the_recorded_demo_is_what_the_demo_says() {
 
 #[test]
 fn links_of_the_documents_lead_somewhere() {
-    let mut documents: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "docs/demo.md", "docs/adr/README.md"].map(|d| root().join(d)).into();
+    let mut documents: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "docs/demo.md", "docs/adr/README.md"].map(|d| root().join(d)).into();
     documents.retain(|document| document.exists());
     let mut links = 0;
     for document in documents {

@@ -1,4 +1,4 @@
-//! Works off the queue: takes a few pending jobs of the database of the moment, does them, marks them as done.
+//! Works off the queue: takes an armful of pending jobs of the database of the moment, does them, marks them as done.
 //!
 //! A job stays in the database in which its order was placed, which is why a queue has to be drained before the shop moves:
 //! after the switch nobody looks at the old one again.
@@ -11,9 +11,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{Control, Folder, ShopError, Side, schema};
 
 /// How many jobs are taken at a time.
-const ARMFUL: usize = 20;
+const ARMFUL: usize = 100;
 /// How long one job takes.
-const JOB: Duration = Duration::from_millis(2);
+const JOB: Duration = Duration::from_millis(1);
+/// The walk to the next armful, so that a queue is there to be drained.
+const WALK: Duration = Duration::from_millis(150);
 /// The pause when there is nothing to do, or when the database does not let the worker do it.
 const IDLE: Duration = Duration::from_millis(10);
 
@@ -29,7 +31,7 @@ pub(super) fn run(folder: &Folder, control: &Control) -> Result<(), ShopError> {
             std::collections::hash_map::Entry::Vacant(entry) => entry.insert(schema::open(folder, side)?),
         };
         match work(database) {
-            Ok(count) if count > 0 => {}
+            Ok(count) if count > 0 => control.pause(WALK),
             Ok(_) => control.pause(IDLE),
             Err(error) => {
                 eprintln!("worker: {error}; trying again");
