@@ -122,8 +122,8 @@ impl Open {
 fn open(folder: &RunFolder) -> Result<Option<Open>, WatchError> {
     let Some(first) = Reader::open(&folder.journal())?.next() else { return Ok(None) };
     let Event::RunStarted { plan, .. } = first?.record.event else { return Ok(None) };
-    let plan = Plan::from_stored(fs::read(folder.plan())?, plan)?;
+    let plan = Arc::new(Plan::from_stored(fs::read(folder.plan())?, plan)?);
     let reader = Reader::open(&folder.journal())?;
     let columns = Columns::of(&plan);
-    Ok(Some(Open { reader, state: State::new(Arc::new(plan)), prompts: HashMap::new(), columns }))
+    Ok(Some(Open { reader, state: State::new(plan), prompts: HashMap::new(), columns }))
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod connectors;
+mod demo_night;
 mod demo_runbooks;
 mod demo_shop;
 mod diagnostics;
@@ -11,8 +12,10 @@ mod killed;
 mod language;
 mod examples;
 mod journal;
+mod language;
 mod layout;
 mod planning;
+mod readme;
 mod recovery;
 mod reference;
 mod schema;
