@@ -11,8 +11,6 @@ mod journal;
 mod killed;
 mod language;
 mod examples;
-mod journal;
-mod language;
 mod layout;
 mod planning;
 mod readme;
