@@ -5,6 +5,7 @@ mod connectors;
 mod demo_night;
 mod demo_runbooks;
 mod demo_shop;
+mod dependencies;
 mod diagnostics;
 mod engine;
 mod journal;
