@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::console;
 use super::exit::Exit;
-use super::preparation::{ParamArgs, prepare};
+use super::preparation::{ParamArgs, look_over};
 use crate::diagnostic::json::to_json;
 
 const EXAMPLES: &str = "\
@@ -41,7 +41,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     let mut exit = Exit::Done;
     let mut files: Vec<Value> = Vec::new();
     for file in &args.files {
-        let prepared = prepare(file, &args.params)?;
+        let prepared = look_over(file, &args.params)?;
         if prepared.plan.is_none() {
             exit = Exit::InvalidRunbook;
         }

@@ -11,7 +11,7 @@ use super::console;
 use crate::diagnostic::render::{Paint, render};
 use crate::diagnostic::{Report, Source};
 use crate::model::{Object, Roster, Value};
-use crate::plan::{BuildInput, Plan, build};
+use crate::plan::{BuildInput, Built, Plan, build, check};
 use crate::runbook::{ParamKind, Runbook, parse, parse_roster, reader};
 use crate::safety::interlocks;
 
@@ -55,6 +55,18 @@ impl Prepared {
 /// # Errors
 /// When a file cannot be read; what is wrong inside is in the reports.
 pub fn prepare(file: &Path, args: &ParamArgs) -> Result<Prepared> {
+    prepare_by(file, args, build)
+}
+
+/// Reads and checks as [`prepare`] does, without complaint about parameters that nobody has given yet.
+///
+/// # Errors
+/// When a file cannot be read; what is wrong inside is in the reports.
+pub fn look_over(file: &Path, args: &ParamArgs) -> Result<Prepared> {
+    prepare_by(file, args, check)
+}
+
+fn prepare_by(file: &Path, args: &ParamArgs, make: fn(BuildInput<'_>) -> Built) -> Result<Prepared> {
     let source = read(file)?;
     let folder = folder_of(file)?;
     let (runbook, mut report) = parse(&source);
@@ -65,7 +77,7 @@ pub fn prepare(file: &Path, args: &ParamArgs) -> Result<Prepared> {
     let roster = roster(&runbook, &folder, &mut reports)?;
     let params = params(&runbook, args, &mut reports)?;
     let base_dir = folder.to_string_lossy().into_owned();
-    let built = build(BuildInput { runbook: &runbook, source: &source, roster, params, base_dir });
+    let built = make(BuildInput { runbook: &runbook, source: &source, roster, params, base_dir });
     report.extend(built.report);
     if let Some(plan) = &built.plan {
         report.extend(interlocks(plan, &built.places));

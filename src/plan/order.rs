@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::sync::OnceLock;
 
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -14,7 +15,12 @@ pub struct Graph {
     order: Vec<usize>,
     /// The position of each node in `order`.
     position: Vec<Option<usize>>,
+    /// Who comes before whom, made when it is first asked for.
+    table: OnceLock<Vec<u64>>,
 }
+
+/// A table of this many nodes has 50 MB.
+const LARGEST_TABLE: usize = 20_000;
 
 impl Graph {
     /// The graph in which node `n` needs the nodes `needs[n]`.
@@ -43,7 +49,7 @@ impl Graph {
                 }
             }
         }
-        Self { needs, order, position }
+        Self { needs, order, position, table: OnceLock::new() }
     }
 
     /// Every node after those it needs; in written order where there is a choice. Nodes in or behind a cycle are missing.
@@ -112,32 +118,48 @@ impl Graph {
         None
     }
 
-    /// Which of `wanted` come before `node` on some way through `needs`, in the order of `wanted`.
-    ///
-    /// One search per call, which never looks further back than the earliest of `wanted`.
-    pub fn come_before(&self, node: usize, wanted: &[usize]) -> Vec<bool> {
-        let earliest = wanted.iter().filter_map(|&w| self.position[w]).min();
-        let Some(earliest) = earliest else { return vec![false; wanted.len()] };
-        let mut missing = wanted.len();
-        let mut found = vec![false; wanted.len()];
+    /// Whether `other` comes before `node` on some way through `needs`.
+    pub fn comes_before(&self, other: usize, node: usize) -> bool {
+        if self.needs.len() > LARGEST_TABLE {
+            return self.search(other, node);
+        }
+        let table = self.table.get_or_init(|| self.closure());
+        let words = self.needs.len().div_ceil(64);
+        table[node * words + other / 64] & (1 << (other % 64)) != 0
+    }
+
+    /// One bit for each pair of nodes: the row of a node says who comes before it.
+    fn closure(&self) -> Vec<u64> {
+        let words = self.needs.len().div_ceil(64);
+        let mut table = vec![0_u64; self.needs.len() * words];
+        for &node in &self.order {
+            let mut row = vec![0_u64; words];
+            for &need in &self.needs[node] {
+                row[need / 64] |= 1 << (need % 64);
+                let theirs = &table[need * words..(need + 1) * words];
+                row.iter_mut().zip(theirs).for_each(|(mine, theirs)| *mine |= theirs);
+            }
+            table[node * words..(node + 1) * words].copy_from_slice(&row);
+        }
+        table
+    }
+
+    /// The same for a graph whose table would be too large: a search that never looks further back than `other`.
+    fn search(&self, other: usize, node: usize) -> bool {
+        let Some(earliest) = self.position[other] else { return false };
         let mut seen = std::collections::HashSet::new();
         let mut rest = vec![node];
         while let Some(next) = rest.pop() {
             for &need in &self.needs[next] {
-                if self.position[need].is_none_or(|position| position < earliest) || !seen.insert(need) {
-                    continue;
+                if need == other {
+                    return true;
                 }
-                for (at, _) in wanted.iter().enumerate().filter(|(_, w)| **w == need) {
-                    found[at] = true;
-                    missing -= 1;
+                if self.position[need].is_some_and(|position| position > earliest) && seen.insert(need) {
+                    rest.push(need);
                 }
-                if missing == 0 {
-                    return found;
-                }
-                rest.push(need);
             }
         }
-        found
+        false
     }
 
     /// Everything that comes before `node`.
@@ -182,7 +204,7 @@ mod tests {
         let count = 100_000;
         let chain = Graph::new((0..count).map(|n: usize| n.checked_sub(1).into_iter().collect()).collect());
         assert_eq!(chain.order().len(), count);
-        assert_eq!(chain.come_before(count - 1, &[0, count - 1]), [true, false]);
+        assert!(chain.comes_before(0, count - 1) && !chain.comes_before(count - 1, count - 1));
         let ring = Graph::new((0..count).map(|n| vec![(n + 1) % count]).collect());
         assert_eq!(ring.cycles()[0].len(), count);
     }
@@ -204,9 +226,11 @@ mod tests {
                 }
             }
             let graph = Graph::new(needs);
-            let all: Vec<usize> = (0..12).collect();
             for (node, before) in closure.iter().enumerate() {
-                prop_assert_eq!(graph.come_before(node, &all), before.to_vec());
+                for (other, before) in before.iter().enumerate() {
+                    prop_assert_eq!(graph.comes_before(other, node), *before);
+                    prop_assert_eq!(graph.search(other, node), *before);
+                }
                 let ancestors: Vec<usize> = (0..12).filter(|&n| before[n]).collect();
                 prop_assert_eq!(graph.ancestors(node), ancestors);
             }

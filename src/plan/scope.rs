@@ -272,8 +272,7 @@ impl Builder<'_> {
             return Ok(Known::Later);
         }
         // A step in or behind a cycle has no place in the order: the cycle is the problem to tell.
-        let before =
-            found != reading && (!self.links.graph.is_placed(reading) || self.links.graph.come_before(reading, &[found])[0]);
+        let before = found != reading && (!self.links.graph.is_placed(reading) || self.links.graph.comes_before(found, reading));
         if !before {
             let reason = if found == reading {
                 format!("`{id}` is this step itself: its outputs are there when it is over")

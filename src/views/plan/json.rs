@@ -20,7 +20,7 @@ pub fn json(plan: &Plan) -> Value {
         plan.steps().iter().enumerate().map(|(at, item)| step(plan, item, level(StepIndex::new(at)))).collect();
     let path = plan.critical_path();
     json!({
-        "plan": plan.digest().to_string(),
+        "digest": plan.digest().to_string(),
         "runbook": content.runbook,
         "title": content.title,
         "author": content.author,
