@@ -143,3 +143,41 @@ fn files_are_short_nouns() {
         assert!(lines <= limit, "src/{shown} has {lines} lines, the limit is {limit}: split it by noun");
     }
 }
+
+/// The rooms that decide. What they need of the world, they are given.
+const PURE: &[&str] = &["model", "diagnostic", "catalog", "runbook", "plan", "safety", "run", "authority", "views"];
+
+/// What only the shell may touch: clocks, files, environment, processes, network, randomness, async.
+const IMPURE: &[&str] = &[
+    "SystemTime",
+    "Instant::now",
+    "Timestamp::now(",
+    "Zoned::now(",
+    "std::fs",
+    "File::open",
+    "std::env::",
+    "std::process",
+    "std::net",
+    "std::thread",
+    "getrandom",
+    "tokio::",
+    "async fn",
+];
+
+#[test]
+fn the_core_has_no_clock_no_disk_and_no_chance() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        if !room_of(&path).is_some_and(|room| PURE.contains(&room.as_str())) {
+            continue;
+        }
+        // What a file's own tests read is no decision of the room.
+        let decides = text.split("#[cfg(test)]").next().unwrap();
+        for (number, line) in decides.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            for word in IMPURE.iter().filter(|word| line.contains(**word)) {
+                wrong.push(format!("src/{}:{}: `{word}` belongs to the shell", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

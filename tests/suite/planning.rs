@@ -86,11 +86,7 @@ fn the_pages_of_planning_codes_are_true() {
 #[test]
 fn plans_are_shown_exactly() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = [
-        ("shop", "tests/plans/shop.yaml"),
-        ("lists", "tests/plans/lists.yaml"),
-        ("branch", "tests/plans/branch.yaml"),
-    ];
+    let files = [("shop", "tests/plans/shop.yaml"), ("lists", "tests/plans/lists.yaml"), ("branch", "tests/plans/branch.yaml")];
     let mut problems = Vec::new();
     for (name, file) in files {
         let plan = plan_file(&root.join(file));

@@ -93,3 +93,23 @@ fn one_executor_per_run() {
     let second = Executor::resume(&home, first.run_id());
     assert!(matches!(second, Err(pointsman::engine::EngineError::Busy { .. })), "{second:?}");
 }
+
+#[test]
+fn one_live_run_per_target() {
+    let (_folder, home) = home();
+    std::fs::write(home.path().join("switch.json"), "{}").unwrap();
+    let me = || Actor::local(nix::unistd::getuid().as_raw(), "me");
+    let text = format!(
+        "pointsman: 1\nrunbook: targets\ntargets:\n  shop: {{ connector: file, path: switch.json }}\nsteps:\n{}",
+        step("a", "ok", "")
+    );
+    let first = Executor::start(&home, plan(&text, home.path()), None, me()).unwrap();
+    let second = Executor::start(&home, plan(&text, home.path()), None, me());
+    assert!(
+        matches!(&second, Err(pointsman::engine::EngineError::TargetBusy { holder, .. }) if holder == first.run_id().as_str()),
+        "{second:?}"
+    );
+    assert_eq!(home.runs().unwrap().len(), 1, "the refused run left nothing behind");
+    drop(first);
+    Executor::start(&home, plan(&text, home.path()), None, me()).unwrap();
+}

@@ -1,0 +1,193 @@
+//! What the engine costs per step, against a loop that writes the same bytes with the same syncs on the same disk.
+//!
+//! `cargo bench --bench engine [-- FOLDER]`. The actions do nothing, so that all that is left is the engine itself.
+#![allow(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use pointsman::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed, Registry};
+use pointsman::diagnostic::Source;
+use pointsman::engine::{Executor, Home, load};
+use pointsman::journal::Reader;
+use pointsman::model::{Actor, Finding, Object, Value};
+use pointsman::plan::Plan;
+use pointsman::plan::build::{BuildInput, build};
+use tokio_util::sync::CancellationToken;
+
+struct Idle;
+
+#[async_trait]
+impl Inspect for Idle {
+    fn name(&self) -> &'static str {
+        "command"
+    }
+
+    async fn inspect(&self, _: &Call) -> Result<Inspection, ActionError> {
+        Ok(Inspection::default())
+    }
+
+    async fn capture(&self, _: &Call) -> Result<Value, ActionError> {
+        Ok(Value::Null)
+    }
+
+    async fn probe(&self, _: &Call, _: &Value) -> Result<Probed, ActionError> {
+        Ok(Probed { finding: Finding::NotApplied, outputs: Value::Null, facts: Value::Null })
+    }
+}
+
+#[async_trait]
+impl Act for Idle {
+    async fn apply(&self, _: &Call, _: &Value) -> Result<Applied, ActionError> {
+        Ok(Applied { outputs: serde_json::json!({ "exit_code": 0 }) })
+    }
+
+    async fn prove(&self, _: &Call, _: &Value, applied: &Applied) -> Result<Evidence, ActionError> {
+        Ok(Evidence::new(applied.outputs.clone()))
+    }
+
+    async fn undo(&self, _: &Call, _: &Value) -> Result<Evidence, ActionError> {
+        Ok(Evidence::new(Value::Null))
+    }
+}
+
+fn main() {
+    let named = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let folder = named.map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
+    let folder = tempfile::Builder::new().prefix("engine-bench-").tempdir_in(folder).unwrap();
+    println!("{:<44} {:>9} {:>9} {:>7} {:>8}", "", "engine", "bare", "ratio", "syncs");
+    for _ in 0..3 {
+        durable(folder.path(), "chain of 1 000 steps", &chain(1_000));
+        durable(folder.path(), "fan-out of 10 000 steps, 1 000 at a time", &fan_out(10_000));
+    }
+    memory(folder.path(), 100_000);
+}
+
+const STEP: &str = "action: command, with: { argv: [nothing] }, in_doubt: ask, undo: { nothing: \"a bench\" }";
+
+fn chain(count: usize) -> Plan {
+    let mut text = "pointsman: 1\nrunbook: bench\nsteps:\n".to_owned();
+    for step in 0..count {
+        let needs = if step == 0 { String::new() } else { format!(", needs: [s{}]", step - 1) };
+        text += &format!("  s{step}: {{ {STEP}{needs} }}\n");
+    }
+    plan(&text, Object::new())
+}
+
+/// A `foreach` over a list of the parameters: one step per item, known when the plan is made.
+fn fan_out(count: usize) -> Plan {
+    let text = format!(
+        "pointsman: 1\nrunbook: bench\nparams:\n  hosts: {{ type: array }}\ndefaults: {{ max_concurrent: 1000 }}\nsteps:\n  \
+         each: {{ {STEP}, foreach: \"{{{{ params.hosts }}}}\", max_concurrent: 1000 }}\n"
+    );
+    let hosts = (0..count).map(|n| Value::from(format!("host-{n}"))).collect();
+    plan(&text, Object::from_iter([("hosts".to_owned(), Value::Array(hosts))]))
+}
+
+fn plan(text: &str, params: Object) -> Plan {
+    let source = Source::new("bench.yaml", text);
+    let (runbook, report) = pointsman::runbook::parse(&source);
+    assert!(!report.has_errors(), "{:?}", report.sorted());
+    let runbook = runbook.unwrap();
+    let built = build(BuildInput { runbook: &runbook, source: &source, roster: None, params, base_dir: ".".to_owned() });
+    built.plan.unwrap_or_else(|| panic!("{:?}", built.report.sorted()))
+}
+
+/// Drives a plan to its end; how long that took from the first record, and the home in which it ran.
+fn drive(folder: &Path, plan: Plan) -> (Duration, Duration, Home, pointsman::model::RunId) {
+    let home = Home::new(tempfile::tempdir_in(folder).unwrap().keep());
+    let begin = Instant::now();
+    let executor = Executor::start(&home, plan, None, Actor::local(0, "bench")).unwrap();
+    let started = begin.elapsed();
+    let run = executor.run_id().clone();
+    let mut registry = Registry::default();
+    registry.add(Idle);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let begin = Instant::now();
+    runtime.block_on(executor.drive(registry, &mut (), CancellationToken::new())).unwrap();
+    (begin.elapsed(), started, home, run)
+}
+
+fn durable(folder: &Path, name: &str, plan: &Plan) {
+    let (engine, _, home, run) = drive(folder, plan.clone());
+    let journal = home.run_dir(&run).join("journal");
+    let (bare, syncs) = bare_loop(&journal, &folder.join("bare"));
+    let ratio = engine.as_secs_f64() / bare.as_secs_f64();
+    println!("{name:<44} {:>7.0}ms {:>7.0}ms {ratio:>6.2}× {syncs:>8}", millis(engine), millis(bare));
+    fs::remove_dir_all(home.path()).unwrap();
+}
+
+/// Writes the bytes of every batch of a journal with one sync each, as the journal did, and nothing else.
+fn bare_loop(journal: &Path, to: &Path) -> (Duration, usize) {
+    let bytes = fs::read(journal).unwrap();
+    let mut starts: Vec<(u64, u64)> = Vec::new();
+    for entry in Reader::open(journal).unwrap() {
+        let entry = entry.unwrap();
+        if starts.last().is_none_or(|(batch, _)| *batch != entry.batch) {
+            starts.push((entry.batch, entry.offset));
+        }
+    }
+    let file = OpenOptions::new().create(true).truncate(true).write(true).open(to).unwrap();
+    let ends = starts.iter().skip(1).map(|(_, offset)| *offset).chain([bytes.len() as u64]);
+    let begin = Instant::now();
+    for ((_, start), end) in starts.iter().zip(ends) {
+        let part = &bytes[usize::try_from(*start).unwrap()..usize::try_from(end).unwrap()];
+        file.write_all_at(part, *start).unwrap();
+        file.sync_data().unwrap();
+    }
+    (begin.elapsed(), starts.len())
+}
+
+fn memory(folder: &Path, count: usize) {
+    let plan = fan_out(count);
+    let text = plan.stored().len();
+    let (stored, digest) = (plan.stored().to_vec(), plan.digest());
+    drop(plan);
+    let before = resident();
+    let begin = Instant::now();
+    let plan = Plan::from_stored(stored, digest).unwrap();
+    let read = begin.elapsed();
+    let planned = resident();
+    let (took, started, home, run) = drive(folder, plan);
+    let begin = Instant::now();
+    let (state, records) = load(&home, &run, None).unwrap();
+    let replayed = begin.elapsed();
+    assert_eq!(records.len() as u64, state.last_seq());
+    drop(records);
+    println!("\nplan of {count} steps ({} KiB of text)", text / 1024);
+    println!(
+        "  read and indexed in {:.0}ms, started in {:.0}ms, run in {:.1}s, replayed in {:.0}ms",
+        millis(read),
+        millis(started),
+        took.as_secs_f64(),
+        millis(replayed)
+    );
+    println!(
+        "  the plan in memory    {:>6} B a step, of which its text {} B",
+        planned.saturating_sub(before) / count,
+        text / count
+    );
+    println!("  the run beside it     {:>6} B a step at its peak", peak().saturating_sub(planned) / count);
+    fs::remove_dir_all(home.path()).unwrap();
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+fn resident() -> usize {
+    status("VmRSS:")
+}
+
+fn peak() -> usize {
+    status("VmHWM:")
+}
+
+fn status(name: &str) -> usize {
+    let text = fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}
