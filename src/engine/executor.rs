@@ -343,11 +343,24 @@ fn event_of(note: Note) -> Event {
     let Note { step, attempt, kind } = note;
     match kind {
         NoteKind::Statement { statement, duration_ms, result } => {
-            Event::StatementSent { step, attempt, statement, duration_ms, result }
+            Event::StatementSent { step, attempt, statement: shortened(statement), duration_ms, result: shortened(result) }
         }
-        NoteKind::Output { stream, text } => Event::OutputCaptured { step, attempt, stream: stream.to_owned(), text },
-        NoteKind::Progress(text) => Event::ProgressNoted { step, attempt, text },
+        NoteKind::Output { stream, text } => {
+            Event::OutputCaptured { step, attempt, stream: stream.to_owned(), text: shortened(text) }
+        }
+        NoteKind::Progress(text) => Event::ProgressNoted { step, attempt, text: shortened(text) },
     }
+}
+
+/// A note is for reading; what is longer than anybody reads is cut, and says so.
+fn shortened(mut text: String) -> String {
+    const LONGEST: usize = 64 << 10;
+    if text.len() > LONGEST {
+        let whole = text.len();
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push_str(&format!("… ({whole} bytes in all)"));
+    }
+    text
 }
 
 fn executor_started(clock: &Clock) -> Event {

@@ -15,6 +15,9 @@ use crate::model::{Arguments, Redactor, RunId, TargetName, Touch, Value};
 use crate::plan::Plan;
 use crate::run::{CallSpec, Effect, Failure, Input, Instance, Look, Preparation, Success};
 
+/// The most bytes of JSON that a snapshot, or outputs with their evidence, may have: the journal takes 1 MiB per record.
+const LARGEST_VALUE: usize = 768 << 10;
+
 /// How much longer than its deadline a verb is waited for; it should have ended by itself before.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -227,6 +230,12 @@ async fn prepare(act: &dyn Act, call: &Call) -> Result<Preparation, ActionError>
         return Err(ActionError::untouched(format!("blocked: {}", blockers.join("; "))));
     }
     let snapshot = act.capture(call).await?;
+    if let Some(bytes) = too_large(&[&snapshot, &inspection.identity]) {
+        return Err(ActionError::untouched(format!(
+            "the state to come back to has {bytes} bytes, and a record takes {LARGEST_VALUE}"
+        ))
+        .hint("split the step: fewer tables or files at a time"));
+    }
     Ok(Preparation { identity: inspection.identity, snapshot })
 }
 
@@ -237,7 +246,23 @@ async fn apply(act: &dyn Act, call: &Call, snapshot: &Value) -> Result<Success, 
         .prove(call, snapshot, &applied)
         .await
         .map_err(|error| ActionError { message: format!("applied, and the proof failed: {}", error.message), ..error })?;
-    Ok(Success { outputs: applied.outputs, evidence: show(&evidence) })
+    // The effect is there and proven: what is too long to keep is left out, and its digest stays.
+    let facts = if too_large(&[&evidence.facts]).is_some() { Value::from("too long to keep") } else { evidence.facts };
+    let outputs = match too_large(&[&applied.outputs, &facts]) {
+        None => applied.outputs,
+        Some(bytes) => {
+            return Err(ActionError::touched(format!(
+                "applied and proven, but its outputs have {bytes} bytes, and a record takes {LARGEST_VALUE}"
+            )));
+        }
+    };
+    Ok(Success { outputs, evidence: show(&Evidence { facts, digest: evidence.digest }) })
+}
+
+/// How many bytes of JSON these have together, if that is too many.
+fn too_large(values: &[&Value]) -> Option<usize> {
+    let bytes = values.iter().map(|value| value.to_string().len()).sum();
+    (bytes > LARGEST_VALUE).then_some(bytes)
 }
 
 fn show(evidence: &Evidence) -> Value {
