@@ -180,12 +180,26 @@ impl Executor {
         observer: &mut dyn Observer,
         stop: CancellationToken,
     ) -> Result<Ending, EngineError> {
+        let (order_sender, orders) = unbounded_channel();
+        let roster = self.conductor.state().plan().content().roster.clone();
+        let listening = socket::listen(self.folder.path(), roster, order_sender)?;
+        let ending = self.conduct(registry, observer, stop, orders).await;
+        // The lock is still held, so the socket that is taken away is this executor's own.
+        listening.finish().await;
+        ending
+    }
+
+    async fn conduct(
+        &mut self,
+        registry: Registry,
+        observer: &mut dyn Observer,
+        stop: CancellationToken,
+        mut orders: UnboundedReceiver<Incoming>,
+    ) -> Result<Ending, EngineError> {
         let (input_sender, mut inputs) = unbounded_channel();
         let (note_sender, mut notes) = unbounded_channel();
-        let (order_sender, mut orders) = unbounded_channel();
         let plan = self.conductor.state().plan().clone();
-        let mut hands = Hands::new(plan.clone(), self.run.clone(), registry, input_sender, note_sender);
-        let _listening = socket::listen(self.folder.path(), plan.content().roster.clone(), order_sender)?;
+        let mut hands = Hands::new(plan, self.run.clone(), registry, input_sender, note_sender);
         let mut suspending = false;
         let mut batch = Batch::default();
         loop {
@@ -267,7 +281,7 @@ impl Executor {
         Ok(())
     }
 
-    fn let_go(mut self, observer: &mut dyn Observer) -> Result<Ending, EngineError> {
+    fn let_go(&mut self, observer: &mut dyn Observer) -> Result<Ending, EngineError> {
         self.conductor.note(Event::ExecutorStopped { reason: "asked to stop".to_owned() }, &mut self.pen);
         self.commit(observer)?;
         self.pen.settle().map_err(|source| self.journal_failed(source))?;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader as AsyncBufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
+use tokio_util::task::TaskTracker;
 
 use super::message::{Reply, Request};
 use super::{EngineError, identity};
@@ -22,6 +23,9 @@ const NAME: &str = "socket";
 const LONGEST_LINE: u64 = 256 << 10;
 /// A peer that says nothing for this long is hung up on.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long answers may take to get out once the executor lets go.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// An order that came in, with its authenticated giver and the way back to them.
 #[derive(Debug)]
@@ -44,12 +48,14 @@ pub(super) fn listen(folder: &Path, roster: Option<Roster>, orders: UnboundedSen
     let handle = File::open(folder).map_err(io("cannot open the folder of the run"))?;
     let listener = UnixListener::bind(short_path(&handle)).map_err(io("cannot listen on the socket of the run"))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(io("cannot protect the socket of the run"))?;
+    let talks = TaskTracker::new();
+    let tracker = talks.clone();
     let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, roster.clone(), orders.clone()));
+            tracker.spawn(serve(stream, roster.clone(), orders.clone()));
         }
     });
-    Ok(Listening { path, task })
+    Ok(Listening { path, task, talks })
 }
 
 /// A socket that is listened on; dropping it ends that.
@@ -57,6 +63,18 @@ pub(super) fn listen(folder: &Path, roster: Option<Roster>, orders: UnboundedSen
 pub(super) struct Listening {
     path: PathBuf,
     task: tokio::task::JoinHandle<()>,
+    talks: TaskTracker,
+}
+
+impl Listening {
+    /// Takes no more orders, and lets the answers that are under way get out: the order that ends a run is answered too.
+    pub(super) async fn finish(self) {
+        self.task.abort();
+        self.talks.close();
+        if tokio::time::timeout(LAST_WORDS, self.talks.wait()).await.is_err() {
+            tracing::debug!("a peer was still silent when the executor let go");
+        }
+    }
 }
 
 impl Drop for Listening {
