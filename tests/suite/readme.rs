@@ -74,6 +74,20 @@ fn the_first_runbook_runs_as_the_readme_says() {
     assert!(folder.path().join("shop-is-closed").exists(), "the first runbook did something");
 }
 
+#[test]
+fn the_exit_codes_of_the_readme_are_those_of_the_program() {
+    use pointsman::cli::Exit;
+    let text = readme();
+    let table: BTreeSet<u8> = text
+        .lines()
+        .skip_while(|line| *line != "| code | meaning |")
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .flat_map(|line| line.split('|').nth(1).unwrap().split(',').map(|code| code.trim().parse().unwrap()).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(table, Exit::ALL.iter().map(|exit| exit.code()).collect());
+}
+
 fn wait_for_the_gate(folder: &Path) {
     let home = Home::new(folder.join("home"));
     let end = Instant::now() + Duration::from_secs(30);
@@ -91,23 +105,28 @@ fn wait_for_the_gate(folder: &Path) {
     }
 }
 
-/// A line without what differs from night to night: numbers, names of runs, and how wide that made a column.
-fn skeleton(line: &str) -> String {
-    let mut out = String::new();
-    let mut letters = line.trim_end().chars().peekable();
-    while let Some(letter) = letters.next() {
-        let kind = |c: char| if c.is_ascii_digit() || c == '.' { '#' } else { c };
-        let shown = kind(letter);
-        if (shown == '#' || shown == ' ') && out.ends_with(shown) {
-            continue;
-        }
-        out.push(shown);
+/// A line without what differs from night to night. Of a line of the run, who and what kind of event are left, and only
+/// events that happen every night; of any other, numbers and digests are masked.
+fn skeleton(line: &str) -> Option<String> {
+    const EVERY_NIGHT: [&str; 8] = ["started", "succeeded:", "asks", "approved", "finally:", "executor", "quickstart,", "run"];
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_time = |word: &&str| word.len() == 8 && word.chars().all(|c| c.is_ascii_digit() || c == ':');
+    if line.starts_with("    ") && words.first().is_some_and(is_time) {
+        let verb = EVERY_NIGHT.iter().find(|verb| words.get(2) == Some(*verb))?;
+        return Some(format!("{} {verb}", words[1]));
     }
-    let words = out.split(' ').map(|word| match word.find("quickstart-#-") {
-        Some(at) => format!("{}RUN", &word[..at]),
-        None => word.to_owned(),
+    let is_digest = |word: &str| word.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64);
+    let masked = words.iter().map(|word| {
+        let mut out = String::new();
+        for letter in if is_digest(word) { "sha256:#" } else { word }.chars() {
+            let shown = if letter.is_ascii_digit() || letter == '.' { '#' } else { letter };
+            if shown != '#' || !out.ends_with('#') {
+                out.push(shown);
+            }
+        }
+        out
     });
-    words.collect::<Vec<_>>().join(" ")
+    Some(masked.collect::<Vec<_>>().join(" ")).filter(|line| !line.is_empty())
 }
 
 /// With `POINTSMAN_RECORD=1` the recording in the README is replaced by this one, which is how it was made.
@@ -127,10 +146,11 @@ fn the_recorded_demo_is_what_the_demo_says() {
         fs::write(root().join("README.md"), format!("{}{said}{}", &text[..start], &text[end..])).unwrap();
         return;
     }
-    let lines = |text: &str| text.lines().map(skeleton).filter(|l| !l.is_empty()).collect::<BTreeSet<_>>();
+    let lines = |text: &str| text.lines().filter_map(skeleton).collect::<BTreeSet<_>>();
     let (recorded, today) = (lines(&text[start..end]), lines(&said));
     let gone: Vec<_> = recorded.difference(&today).collect();
     let fresh: Vec<_> = today.difference(&recorded).collect();
+    assert!(today.len() > 50, "the skeleton of the demo has only {} lines", today.len());
     assert!(
         gone.is_empty() && fresh.is_empty(),
         "the README shows another demo; `./scripts/record-demo` records it again.\nonly in the README: {gone:#?}\nonly in the demo: {fresh:#?}"
