@@ -259,8 +259,12 @@ impl Night {
 
     /// Answers at the gate once it asks; whether it did.
     fn answer(&mut self, look: &Look) -> Result<bool, NightError> {
-        let killing_here = matches!(self.wish.story, Story::Kill(GATE)) && !self.step_seen;
-        if self.answered || killing_here || look.status(GATE) != Some(StepStatus::AwaitingPeople) {
+        // An order to a run that nobody drives takes its lock for a moment, and a new executor would find it taken.
+        let nobody_drives = match self.wish.story {
+            Story::Kill(step) => (step == GATE && !self.step_seen) || (self.step_seen && look.executors < 2),
+            Story::Plain | Story::Reject | Story::Fail(_) => false,
+        };
+        if self.answered || nobody_drives || look.status(GATE) != Some(StepStatus::AwaitingPeople) {
             return Ok(false);
         }
         self.answered = true;

@@ -26,6 +26,7 @@ struct Open {
     reader: Reader,
     state: State,
     prompts: HashMap<StepId, String>,
+    executors: usize,
     columns: Columns,
 }
 
@@ -36,6 +37,8 @@ pub struct Look {
     pub run: String,
     /// How it ended, once it has.
     pub outcome: Option<RunOutcome>,
+    /// How many executors have driven it so far.
+    pub executors: usize,
     /// What happened since the last look, without the statements and the output of programs.
     pub news: Vec<Line>,
     statuses: HashMap<StepId, StepStatus>,
@@ -78,14 +81,14 @@ impl Watch {
         }
         let Some(open) = &mut self.open else { return Ok(None) };
         let news = open.read_on()?;
-        let Open { state, prompts, .. } = open;
+        let Open { state, prompts, executors, .. } = open;
         let Some(run) = state.run() else { return Ok(None) };
         let outcome = match state.phase() {
             Phase::Ended(outcome) => Some(outcome),
             Phase::New | Phase::Forward | Phase::RollingBack | Phase::Aborting | Phase::Finally(_) => None,
         };
         let statuses = state.instances().map(|i| (state.id(i).clone(), state.step(i).status)).collect();
-        Ok(Some(Look { run: run.to_string(), outcome, news, statuses, prompts: prompts.clone() }))
+        Ok(Some(Look { run: run.to_string(), outcome, executors: *executors, news, statuses, prompts: prompts.clone() }))
     }
 }
 
@@ -109,6 +112,7 @@ impl Open {
             if let Event::WaitStarted { step, prompt, .. } = &record.event {
                 self.prompts.insert(step.clone(), prompt.clone());
             }
+            self.executors += usize::from(matches!(record.event, Event::ExecutorStarted { .. }));
             if !matches!(record.event, Event::StatementSent { .. } | Event::OutputCaptured { .. }) {
                 news.push(self.columns.line(&record));
             }
@@ -125,5 +129,5 @@ fn open(folder: &RunFolder) -> Result<Option<Open>, WatchError> {
     let plan = Arc::new(Plan::from_stored(fs::read(folder.plan())?, plan)?);
     let reader = Reader::open(&folder.journal())?;
     let columns = Columns::of(&plan);
-    Ok(Some(Open { reader, state: State::new(plan), prompts: HashMap::new(), columns }))
+    Ok(Some(Open { reader, state: State::new(plan), prompts: HashMap::new(), executors: 0, columns }))
 }
