@@ -16,13 +16,14 @@ pub struct Global {
     /// Where runs live [default: $POINTSMAN_HOME, else ~/.local/state/pointsman]
     #[arg(long, global = true, value_name = "FOLDER", help_heading = "Everywhere")]
     pub home: Option<PathBuf>,
-    /// When to use colours
+    /// Colours: auto, always or never [default: auto; NO_COLOR is heeded]
     #[arg(
         long,
         global = true,
         value_name = "WHEN",
         default_value = "auto",
-        hide_possible_values = false,
+        hide_default_value = true,
+        hide_possible_values = true,
         help_heading = "Everywhere"
     )]
     pub color: Colour,

@@ -34,9 +34,9 @@ pub fn drive(desk: &Desk, executor: Executor, show: &Show) -> Result<Exit> {
     let how = desk.how();
     let run = executor.run_id().clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime can be made")?;
-    let mut view = View::new(show, &executor, &how)?;
+    let stop = CancellationToken::new();
+    let mut view = View::new(show, &executor, &how, &stop)?;
     let ending = runtime.block_on(async {
-        let stop = CancellationToken::new();
         watch_signals(&stop, &run, &how)?;
         Ok::<_, anyhow::Error>(executor.drive(Registry::standard(), &mut view, stop).await?)
     });
@@ -86,14 +86,14 @@ enum View {
 }
 
 impl View {
-    fn new(show: &Show, executor: &Executor, how: &Invocation) -> Result<Self> {
+    fn new(show: &Show, executor: &Executor, how: &Invocation, stop: &CancellationToken) -> Result<Self> {
         let state = executor.state();
         if show.json {
             return Ok(Self::Json(JsonLines::default()));
         }
         console::print(format!("{}\n", executor.run_id()))?;
         if !show.plain && io::stdout().is_terminal() && io::stdin().is_terminal() {
-            match Live::open(state, how) {
+            match Live::open(state, how, stop) {
                 Ok(live) => return Ok(Self::Live(Box::new(live), LastState::default())),
                 Err(error) => console::say(format!("no live view on this terminal ({error}); one line per event instead")),
             }

@@ -9,6 +9,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line as Row, Span as Cell, Text};
 use ratatui::widgets::{Paragraph, Widget};
 use ratatui::{Terminal, TerminalOptions, Viewport};
+use tokio_util::sync::CancellationToken;
 
 use super::console;
 use super::desk::now;
@@ -16,7 +17,8 @@ use super::lines::Lines;
 use crate::engine::Observer;
 use crate::model::Timestamp;
 use crate::run::{Record, State};
-use crate::views::{Invocation, Line, Tone, live};
+use crate::views::live::{self, Mood};
+use crate::views::{Invocation, Line, Tone};
 
 /// Frames are drawn no oftener than this, however fast records come.
 const BETWEEN_FRAMES: Duration = Duration::from_millis(80);
@@ -29,6 +31,7 @@ pub struct Live {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     lines: Lines,
     how: Invocation,
+    stop: CancellationToken,
     waiting: Vec<Line>,
     drawn: Option<Instant>,
     height: u16,
@@ -41,7 +44,7 @@ impl Live {
     ///
     /// # Errors
     /// When this is no terminal that can be drawn on.
-    pub fn open(state: &State, how: &Invocation) -> io::Result<Self> {
+    pub fn open(state: &State, how: &Invocation, stop: &CancellationToken) -> io::Result<Self> {
         let (_, rows) = ratatui::crossterm::terminal::size()?;
         let most = (rows.saturating_mul(SHARE.0) / SHARE.1).max(6);
         let height = u16::try_from(live::wished_height(state)).unwrap_or(u16::MAX).min(most);
@@ -52,6 +55,7 @@ impl Live {
             terminal,
             lines: Lines::new(state, how),
             how: how.clone(),
+            stop: stop.clone(),
             waiting: Vec::new(),
             drawn: None,
             height,
@@ -66,13 +70,16 @@ impl Live {
     /// When the terminal is gone.
     pub fn close(&mut self) -> io::Result<()> {
         self.flush()?;
+        let top = self.terminal.get_frame().area().as_position();
         self.terminal.clear()?;
+        self.terminal.set_cursor_position(top)?;
         self.terminal.show_cursor()
     }
 
     fn draw(&mut self, state: &State, now: Timestamp) -> io::Result<()> {
         self.flush()?;
-        let frame = live::frame(state, now, usize::from(self.height), &self.how);
+        let mood = if self.stop.is_cancelled() { Mood::Suspending } else { Mood::Driving };
+        let frame = live::frame(state, now, usize::from(self.height), mood, &self.how);
         let text = self.rows(&frame);
         self.terminal.draw(|area| area.render_widget(Paragraph::new(text), area.area()))?;
         self.drawn = Some(Instant::now());

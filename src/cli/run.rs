@@ -20,7 +20,10 @@ Examples:
 
 The run's id is printed first. Ctrl-C or SIGTERM suspends the run in good order: work under way finishes, nothing new
 starts, and `pointsman resume RUN` goes on. Other terminals can look and decide all the time: `pointsman status RUN`,
-`pointsman approve RUN STEP`. The exit code says how the run ended; `pointsman help exit-codes` lists them.";
+`pointsman approve RUN STEP`.
+
+Exit codes: 0 succeeded, 3 invalid runbook, 4 rolled back, 5 needs attention, 6 aborted, 7 journal failed, 9 suspended,
+11 busy; docs/cli.md lists them all.";
 
 /// Runs a runbook
 #[derive(Args, Debug)]

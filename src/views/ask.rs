@@ -111,11 +111,21 @@ fn has_roster(state: &State) -> bool {
     state.plan().content().roster.is_some()
 }
 
-/// `commander: 0 of 1, dba: 1 of 2 (not who started the run)`. A person is counted at every role they could fill.
+/// `commander: 0 of 1, dba: 1 of 2, so far bob (not who started the run)`. A person is counted at every role they could fill.
 fn places(approvers: &[Approvers], not: &[Exclusion], grants: &[Actor], has_roster: bool) -> String {
-    let counted = |a: &Approvers| grants.iter().filter(|g| !has_roster || g.roles.contains(&a.role)).count();
-    let parts: Vec<String> =
-        approvers.iter().map(|a| format!("{}: {} of {}", a.role, counted(a).min(a.count as usize), a.count)).collect();
+    let mut text = if has_roster {
+        let counted = |a: &Approvers| grants.iter().filter(|g| g.roles.contains(&a.role)).count().min(a.count as usize);
+        approvers.iter().map(|a| format!("{}: {} of {}", a.role, counted(a), a.count)).collect::<Vec<_>>().join(", ")
+    } else {
+        // Without a roster nobody has roles: persons are counted.
+        let roles: Vec<&str> = approvers.iter().map(|a| a.role.as_str()).collect();
+        let all: u32 = approvers.iter().map(|a| a.count).sum();
+        format!("{}: {} of {all}", roles.join(", "), grants.len())
+    };
+    if !grants.is_empty() {
+        let names: Vec<&str> = grants.iter().map(Actor::name).collect();
+        text.push_str(&format!(", so far {}", names.join(", ")));
+    }
     let but: Vec<&str> = not
         .iter()
         .map(|exclusion| match exclusion {
@@ -123,7 +133,7 @@ fn places(approvers: &[Approvers], not: &[Exclusion], grants: &[Actor], has_rost
             Exclusion::Author => "who owns the runbook",
         })
         .collect();
-    if but.is_empty() { parts.join(", ") } else { format!("{} (not {})", parts.join(", "), but.join(", not ")) }
+    if but.is_empty() { text } else { format!("{text} (not {})", but.join(", not ")) }
 }
 
 fn answers(state: &State, i: Instance, how: &Invocation) -> Vec<Answer> {

@@ -130,7 +130,8 @@ fn of_step<'a>(event: &'a Event, plan: &Plan, clock: &Clock) -> (Option<&'a Step
         Event::GroupEnded { step, failed } if failed.is_empty() => (step, Tone::Good, "succeeded, with all its items".to_owned()),
         Event::GroupEnded { step, failed } => {
             let names: Vec<&str> = failed.iter().map(StepId::as_str).collect();
-            (step, Tone::Bad, format!("not all of its items succeeded: {}", names.join(", ")))
+            let what = if is_undo(plan, step) { "not undone" } else { "not all of its items succeeded" };
+            (step, Tone::Bad, format!("{what}: {}", names.join(", ")))
         }
         Event::WaitStarted { step, prompt, until, .. } => {
             let until = until.map_or_else(String::new, |moment| format!(" until {}", clock.time(moment)));

@@ -133,9 +133,9 @@ impl Line {
     /// The text with escape sequences for a terminal.
     pub fn ansi(&self) -> String {
         let mut out = String::new();
-        for (at, span) in self.spans.iter().enumerate() {
-            let is_last = at + 1 == self.spans.len();
-            let text = if is_last { span.text.trim_end() } else { &span.text };
+        let shown = self.spans.iter().rposition(|span| !span.text.trim().is_empty()).map_or(0, |last| last + 1);
+        for (at, span) in self.spans[..shown].iter().enumerate() {
+            let text = if at + 1 == shown { span.text.trim_end() } else { &span.text };
             match span.tone.ansi() {
                 "" => out.push_str(text),
                 _ if text.trim().is_empty() => out.push_str(text),

@@ -8,12 +8,26 @@ use super::{Invocation, Line, Tone};
 use crate::model::Timestamp;
 use crate::run::{Instance, State, StepStatus};
 
+/// What the executor is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mood {
+    /// It drives the run.
+    Driving,
+    /// It was asked to let go, and waits for the work under way.
+    Suspending,
+}
+
 /// The frame, at most `height` lines.
-pub fn frame(state: &State, now: Timestamp, height: usize, how: &Invocation) -> Vec<Line> {
+pub fn frame(state: &State, now: Timestamp, height: usize, mood: Mood, how: &Invocation) -> Vec<Line> {
     let head = vec![heading(state, now)];
     let mut tail = awaited(state, now, how);
     tail.push(Line::new());
-    tail.push(Line::toned(Tone::Faint, "Ctrl-C suspends the run in good order; it can be resumed."));
+    tail.push(match mood {
+        Mood::Driving => Line::toned(Tone::Faint, "Ctrl-C suspends the run in good order; it can be resumed."),
+        Mood::Suspending => {
+            Line::toned(Tone::Wait, "Suspending: nothing new starts, work under way finishes. Ctrl-C again leaves it in doubt.")
+        }
+    });
     let room = height.saturating_sub(head.len() + tail.len() + 1);
     let rows = rows(state, now, room.max(3));
     let mut lines = head;
@@ -37,7 +51,7 @@ pub fn wished_height(state: &State) -> usize {
 fn rows(state: &State, now: Timestamp, room: usize) -> Vec<Line> {
     let all: Vec<Instance> = steps::sections(state).iter().flat_map(|(section, _)| steps::of_section(state, *section)).collect();
     let (first, count) = fit(state, &all, room);
-    let widths = Widths::of(state, &all);
+    let widths = Widths::of(state, &all).steady();
     let mut lines = Vec::new();
     lines.extend(folded(state, &all[..first]));
     lines.extend(all[first..first + count].iter().map(|i| widths.row(state, *i, now)));

@@ -42,9 +42,7 @@ fn stuck(state: &State, outcome: RunOutcome) -> Vec<Line> {
     for i in state.instances().filter(|i| state.planned(*i).section == Section::Forward && state.step(*i).touched) {
         let why = match &state.planned(i).undo {
             PlannedUndo::Impossible { why } => format!("cannot be undone: {why}"),
-            PlannedUndo::Auto | PlannedUndo::Action { .. } if state.step(i).status != StepStatus::Undone => {
-                "was not undone".to_owned()
-            }
+            PlannedUndo::Auto | PlannedUndo::Action { .. } if is_silent(state.step(i).status) => "was not undone".to_owned(),
             PlannedUndo::NotNeeded | PlannedUndo::Nothing { .. } | PlannedUndo::Auto | PlannedUndo::Action { .. } => continue,
         };
         lines.push(Line::plain("  ").and(Tone::Bad, state.id(i).as_str()).and(Tone::Plain, format!("  {why}")));
@@ -56,21 +54,27 @@ fn stuck(state: &State, outcome: RunOutcome) -> Vec<Line> {
     lines
 }
 
+/// Whether a step with an effect is neither undone nor among the questions already.
+const fn is_silent(status: StepStatus) -> bool {
+    !matches!(status, StepStatus::Undone | StepStatus::UndoFailed | StepStatus::UndoInDoubt)
+}
+
 /// What can be typed next.
 fn then(state: &State, outcome: RunOutcome, how: &Invocation) -> Vec<Line> {
     let Some(run) = state.run() else { return Vec::new() };
-    let show =
-        |command: String, meaning: &str| Line::plain("  ").and(Tone::Strong, command).and(Tone::Faint, format!("  {meaning}"));
-    let mut lines = vec![Line::new()];
+    let mut shown = Vec::new();
     match outcome {
         RunOutcome::Aborted | RunOutcome::NeedsAttention => {
-            lines.push(show(
-                format!("{} --reason WHY", how.on_run("rollback", run)),
-                "take it up again and undo what is still in place",
-            ));
+            let command = format!("{} --reason WHY", how.on_run("rollback", run));
+            shown.push((command, "take it up again and undo what is still in place"));
         }
         RunOutcome::Succeeded | RunOutcome::RolledBack => {}
     }
-    lines.push(show(how.on_run("audit verify", run), "prove that the record holds"));
+    shown.push((how.on_run("audit verify", run), "prove that the record holds"));
+    let width = shown.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
+    let mut lines = vec![Line::new()];
+    lines.extend(
+        shown.into_iter().map(|(command, what)| Line::plain("  ").cell(Tone::Strong, width, command).and(Tone::Faint, what)),
+    );
     lines
 }

@@ -25,6 +25,12 @@ impl Widths {
         }
     }
 
+    /// Columns that stay where they are while statuses change.
+    #[must_use]
+    pub fn steady(self) -> Self {
+        Self { status: self.status.max(StepStatus::AwaitingPeople.word().len()), ..self }
+    }
+
     /// The row of one step.
     pub fn row(&self, state: &State, i: Instance, now: Timestamp) -> Line {
         let status = state.step(i).status;
@@ -119,7 +125,9 @@ fn note(state: &State, i: Instance, now: Timestamp) -> String {
     let detail = step.detail.as_deref();
     let mut parts = Vec::new();
     if step.attempt > 1 {
-        parts.push(format!("attempt {} of {}", step.attempt, state.planned(i).retry.max_attempts.max(step.attempt)));
+        let most = state.planned(i).retry.max_attempts;
+        let of = if step.attempt <= most { format!(" of {most}") } else { String::new() };
+        parts.push(format!("attempt {}{of}", step.attempt));
     }
     match step.status {
         StepStatus::AwaitingPeople if detail.is_some_and(|d| d.overdue) => parts.push("the deadline passed".to_owned()),
@@ -143,7 +151,7 @@ fn note(state: &State, i: Instance, now: Timestamp) -> String {
         | StepStatus::Undoing
         | StepStatus::Undone => {}
     }
-    if state.planned(i).point_of_no_return.is_some() && !state.is_past_no_return() && is_past(step.status) {
+    if state.planned(i).point_of_no_return.is_some() && step.status == StepStatus::Pending {
         parts.push("point of no return".to_owned());
     }
     parts.join(", ")

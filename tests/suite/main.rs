@@ -1,6 +1,7 @@
 //! One integration-test binary: one module per thing that is shown to work.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod cli;
 mod connectors;
 mod demo_night;
 mod demo_runbooks;
@@ -20,3 +21,4 @@ mod reference;
 mod schema;
 mod simulation;
 mod status_table;
+mod views;
