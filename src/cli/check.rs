@@ -42,7 +42,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     let mut files: Vec<Value> = Vec::new();
     for file in &args.files {
         let prepared = look_over(file, &args.params)?;
-        if prepared.plan.is_none() {
+        if prepared.has_errors() {
             exit = Exit::InvalidRunbook;
         }
         if args.json {
@@ -50,6 +50,9 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
             continue;
         }
         prepared.say();
+        if prepared.plan.is_none() && !prepared.has_errors() {
+            console::print(format!("{}: right, as far as can be said without its parameters\n", file.display()))?;
+        }
         if let Some(plan) = &prepared.plan {
             let steps = plan.steps().len();
             console::print(format!("{}: right, {steps} {}\n", file.display(), if steps == 1 { "step" } else { "steps" }))?;

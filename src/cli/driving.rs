@@ -40,10 +40,11 @@ pub fn drive(desk: &Desk, executor: Executor, show: &Show) -> Result<Exit> {
         watch_signals(&stop, &run, &how)?;
         Ok::<_, anyhow::Error>(executor.drive(Registry::standard(), &mut view, stop).await?)
     });
-    view.close()?;
+    view.close();
     match ending? {
         Ending::Ended(outcome) => {
-            view.summarise(&how)?;
+            // Whoever stopped reading does not change how the run ended.
+            let _ = view.summarise(&how);
             Ok(Exit::of_outcome(outcome))
         }
         Ending::Suspended => {
@@ -91,7 +92,7 @@ impl View {
         if show.json {
             return Ok(Self::Json(JsonLines::default()));
         }
-        console::print(format!("{}\n", executor.run_id()))?;
+        let _ = console::print(format!("{}\n", executor.run_id()));
         if !show.plain && io::stdout().is_terminal() && io::stdin().is_terminal() {
             match Live::open(state, how, stop) {
                 Ok(live) => return Ok(Self::Live(Box::new(live), LastState::default())),
@@ -101,10 +102,10 @@ impl View {
         Ok(Self::Lines(Lines::new(state, how), LastState::default()))
     }
 
-    fn close(&mut self) -> io::Result<()> {
+    fn close(&mut self) {
         match self {
             Self::Live(live, _) => live.close(),
-            Self::Lines(..) | Self::Json(_) => Ok(()),
+            Self::Lines(..) | Self::Json(_) => {}
         }
     }
 

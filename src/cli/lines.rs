@@ -5,7 +5,7 @@ use crate::engine::Observer;
 use crate::journal::wire;
 use crate::run::{Event, Phase, Record, State};
 use crate::views::line::Columns;
-use crate::views::{Invocation, Line, asks};
+use crate::views::{Invocation, Line, ask_at};
 
 /// One line per event, and the commands to type when somebody is asked.
 #[derive(Debug)]
@@ -47,13 +47,19 @@ impl Lines {
     fn commands(&self, state: &State, event: &Event) -> Vec<Line> {
         let step = match event {
             Event::WaitStarted { step, .. }
+            | Event::WaitExpired { step }
+            | Event::WaitRejected { step, .. }
+            | Event::GroupEnded { step, .. }
             | Event::AttemptSucceeded { step, .. }
             | Event::AttemptFailed { step, .. }
             | Event::AttemptInterrupted { step, .. }
-            | Event::AttemptProbed { step, .. } => step,
+            | Event::AttemptProbed { step, .. }
+            | Event::AttemptResolved { step, .. }
+            | Event::UndoFailed { step, .. }
+            | Event::UndoInterrupted { step, .. } => step,
             _ => return Vec::new(),
         };
-        let Some(ask) = asks(state, &self.how).into_iter().find(|ask| ask.step == *step) else { return Vec::new() };
+        let Some(ask) = ask_at(state, step, &self.how) else { return Vec::new() };
         self.columns.answers(&ask)
     }
 }

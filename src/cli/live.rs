@@ -4,7 +4,7 @@ use std::io::{self, Stdout, stdout};
 use std::time::{Duration, Instant};
 
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend as _, ClearType, CrosstermBackend};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line as Row, Span as Cell, Text};
 use ratatui::widgets::{Paragraph, Widget};
@@ -45,7 +45,10 @@ impl Live {
     /// # Errors
     /// When this is no terminal that can be drawn on.
     pub fn open(state: &State, how: &Invocation, stop: &CancellationToken) -> io::Result<Self> {
-        let (_, rows) = ratatui::crossterm::terminal::size()?;
+        let (columns, rows) = ratatui::crossterm::terminal::size()?;
+        if !is_roomy(columns, rows) {
+            return Err(io::Error::other(format!("it has {columns} columns and {rows} rows")));
+        }
         let most = (rows.saturating_mul(SHARE.0) / SHARE.1).max(6);
         let height = u16::try_from(live::wished_height(state)).unwrap_or(u16::MAX).min(most);
         let quiet = QuietKeys::new();
@@ -64,19 +67,25 @@ impl Live {
         })
     }
 
-    /// Takes the frame away; the scrollback stays.
-    ///
-    /// # Errors
-    /// When the terminal is gone.
-    pub fn close(&mut self) -> io::Result<()> {
+    /// Takes the frame away; the scrollback stays. A terminal that went away changes nothing about how the run ended.
+    pub fn close(&mut self) {
+        let _ = self.take_away();
+    }
+
+    fn take_away(&mut self) -> io::Result<()> {
         self.flush()?;
+        // `Terminal::clear` would ask the terminal where its cursor is, and wait for the answer.
         let top = self.terminal.get_frame().area().as_position();
-        self.terminal.clear()?;
         self.terminal.set_cursor_position(top)?;
+        self.terminal.backend_mut().clear_region(ClearType::AfterCursor)?;
         self.terminal.show_cursor()
     }
 
     fn draw(&mut self, state: &State, now: Timestamp) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        if !is_roomy(size.width, size.height) {
+            return Ok(());
+        }
         self.flush()?;
         let mood = if self.stop.is_cancelled() { Mood::Suspending } else { Mood::Driving };
         let frame = live::frame(state, now, usize::from(self.height), mood, &self.how);
@@ -148,6 +157,11 @@ impl Drop for QuietKeys {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &self.0);
     }
+}
+
+/// Whether a frame fits at all. On less, nothing is drawn, and lines wait until there is room again.
+const fn is_roomy(columns: u16, rows: u16) -> bool {
+    columns >= 20 && rows >= 8
 }
 
 fn style(tone: Tone) -> Style {

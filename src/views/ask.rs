@@ -2,7 +2,7 @@
 
 use super::Invocation;
 use crate::model::{Actor, StepId, Timestamp};
-use crate::plan::{Approvers, Exclusion, InDoubt, Section, Wait};
+use crate::plan::{Approvers, Exclusion, InDoubt, Section, StepKind, Wait};
 use crate::run::{Instance, Phase, State, StepStatus};
 
 /// One thing that a person has to decide or do.
@@ -38,6 +38,12 @@ pub struct Answer {
 /// Everything that the run waits for people with, in plan order.
 pub fn asks(state: &State, how: &Invocation) -> Vec<Ask> {
     state.awaited().filter(|i| is_open(state, *i)).map(|i| ask(state, i, how)).collect()
+}
+
+/// What the run asks at one step, if it asks anything there.
+pub fn ask_at(state: &State, step: &StepId, how: &Invocation) -> Option<Ask> {
+    let i = state.find(step)?;
+    is_open(state, i).then(|| ask(state, i, how))
 }
 
 /// Whether a person is needed now: an attempt in doubt is looked at first, and a step that the run has left needs nobody.
@@ -159,6 +165,10 @@ fn answers(state: &State, i: Instance, how: &Invocation) -> Vec<Answer> {
                 resolve("partial", "some of it is there"),
             ]
         }
+        (StepStatus::Held, _) if matches!(planned.kind, StepKind::Undo(_)) => vec![
+            say("retry", "", "undo what is left, once it is clear what failed"),
+            say("skip", "--reason WHY", "end the way back as it is"),
+        ],
         (StepStatus::Held, _) if state.is_past_no_return() || planned.section == Section::Rollback => {
             vec![retry(), say("skip", "--reason WHY", "go on without it")]
         }

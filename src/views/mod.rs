@@ -18,7 +18,7 @@ pub mod status;
 pub mod steps;
 pub mod verification;
 
-pub use ask::{Ask, asks};
+pub use ask::{Ask, ask_at, asks};
 pub use clock::Clock;
 pub use ink::{Line, Span, Tone};
 pub use invocation::Invocation;

@@ -62,7 +62,10 @@ fn a_run_that_comes_back_ends_with_4() {
 fn a_run_that_cannot_come_back_ends_with_5_and_says_what_is_left() {
     let bench = Bench::new();
     bench.runbook("stuck", &BREAKS.replace("UNDO, made", "rmdir, not-there"));
-    let said = bench.say(&["run", "stuck.yaml", "--id", "stuck-run"]);
+    let running = bench.start(&["run", "stuck.yaml", "--id", "stuck-run"]);
+    bench.wait_for("undo-everything");
+    assert_eq!(bench.say(&["skip", "stuck-run", "undo-everything", "--reason", "by hand, tomorrow"]).code, 0);
+    let said = running.end();
     assert_eq!(said.code, 5, "{said:?}");
     assert!(said.out.contains("left to do"), "{said:?}");
     assert!(said.out.contains("retry stuck-run make"), "{said:?}");

@@ -45,6 +45,8 @@ steps:
 ",
     );
     let said = bench.say(&["check", "given.yaml"]);
+    assert!(said.code == 0 && said.out.contains("without its parameters"), "{said:?}");
+    let said = bench.say(&["plan", "given.yaml"]);
     assert!(said.code == 3 && said.err.contains("--param name=VALUE"), "{said:?}");
     bench.file("night.yaml", "name: '007'\ncount: 3\n");
     let plan = bench.json(&["plan", "given.yaml", "--params-file", "night.yaml", "-p", "count=4", "-p", "really=true", "--json"]);
