@@ -116,6 +116,7 @@ impl State {
         }
         let section = self.planned(i).section;
         self.dequeue(i, before);
+        self.first_orders.remove(&i);
         if before == StepStatus::Running && self.is_action(i) && section == Section::Forward {
             self.forward_running -= 1;
         }

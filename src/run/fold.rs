@@ -53,8 +53,14 @@ impl State {
             | Event::ClockJumped { .. }
             | Event::StatementSent { .. }
             | Event::OutputCaptured { .. }
-            | Event::LateResultIgnored { .. }
-            | Event::CommandRefused { .. } => {}
+            | Event::LateResultIgnored { .. } => {}
+            Event::CommandRefused { command, by, .. } => {
+                // Only a refusal that names its step is half of a protected order; any other was for want of authority.
+                let step = command.split(' ').nth(1).and_then(|step| self.find(&StepId::new(step)));
+                if let Some(i) = step {
+                    self.first_orders.entry(i).or_default().push((command.clone(), by.name().to_owned()));
+                }
+            }
             Event::Paused { by, .. } => self.paused = Some(by.clone()),
             Event::Continued { .. } => self.paused = None,
             Event::RollbackStarted { cause } => self.turn_back(cause, at)?,

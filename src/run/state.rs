@@ -133,6 +133,8 @@ pub struct State {
     /// Why the run has to turn back, until the record says so.
     pub(super) turn_wanted: Option<RollbackCause>,
     pub(super) passes: BTreeMap<Instance, UndoPass>,
+    /// Orders against protected steps that wait for a second person: the order and who gave it.
+    pub(super) first_orders: HashMap<Instance, Vec<(String, String)>>,
 }
 
 impl State {
@@ -172,6 +174,7 @@ impl State {
             no_return: 0,
             turn_wanted: None,
             passes: BTreeMap::new(),
+            first_orders: HashMap::new(),
         }
     }
 
@@ -282,6 +285,11 @@ impl State {
     /// What later steps can read of this step.
     pub fn outputs(&self, instance: Instance) -> &Value {
         self.step(instance).detail.as_ref().map_or(&Value::Null, |detail| &detail.outputs)
+    }
+
+    /// The orders against this protected step that wait for a second person: the order and who gave it.
+    pub fn first_orders(&self, instance: Instance) -> &[(String, String)] {
+        self.first_orders.get(&instance).map_or(&[], Vec::as_slice)
     }
 
     /// The next moment at which something happens by itself.

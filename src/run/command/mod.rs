@@ -116,6 +116,12 @@ impl Command {
     /// What the order does to the run, and what its giver is told. A refusal for want of authority is a record too.
     pub fn decide(&self, state: &State, by: &Actor, _now: Timestamp) -> (Vec<Event>, Answer) {
         let (events, answer) = self.judge(state, by);
+        if answer == Answer::Accepted
+            && let Some((i, order)) = self.protected_order(state)
+            && let Some(decision) = second(state, i, order, by)
+        {
+            return decision;
+        }
         match answer {
             Answer::Forbidden(reason) => {
                 let refused = Event::CommandRefused { command: self.word().to_owned(), by: by.clone(), reason: reason.clone() };
@@ -124,6 +130,24 @@ impl Command {
             }
             Answer::Accepted | Answer::AlreadyDone | Answer::NotApplicable(_) => (events, answer),
         }
+    }
+
+    /// The order in words, where it goes against a protected step and so needs two persons.
+    fn protected_order(&self, state: &State) -> Option<(Instance, String)> {
+        let (step, what) = match self {
+            Self::Retry { step } | Self::Skip { step, .. } => (step, String::new()),
+            Self::Resolve { step, finding } => (step, format!(" {finding}")),
+            Self::Approve { .. }
+            | Self::Withdraw { .. }
+            | Self::Reject { .. }
+            | Self::Report { .. }
+            | Self::Pause { .. }
+            | Self::Continue
+            | Self::Rollback { .. }
+            | Self::Abort { .. } => return None,
+        };
+        let i = state.find(step).filter(|i| state.planned(*i).protected)?;
+        Some((i, format!("{} {step}{what}", self.word())))
     }
 
     fn judge(&self, state: &State, by: &Actor) -> Decision {
@@ -144,6 +168,21 @@ impl Command {
             Self::Abort { reason } => abort::decide(state, by, reason),
         }
     }
+}
+
+/// A protected order passes when another person gave the same one since the step last moved. Until then it is refused, and
+/// the refusal is the record that the second person's order is held against.
+fn second(state: &State, i: Instance, order: String, by: &Actor) -> Option<Decision> {
+    let first = state.first_orders(i).iter().filter(|(given, _)| *given == order).map(|(_, name)| name.as_str());
+    let mut first = first.peekable();
+    let repeated = first.peek().is_some_and(|name| *name == by.name());
+    if first.any(|name| name != by.name()) {
+        return None;
+    }
+    let reason =
+        format!("step `{}` is protected: your order is on record, and a second person has to give the same one", state.id(i));
+    let refused = Event::CommandRefused { command: order, by: by.clone(), reason: reason.clone() };
+    Some((if repeated { Vec::new() } else { vec![refused] }, Answer::Forbidden(reason)))
 }
 
 /// With a roster, only its persons give orders, and whoever started the run.

@@ -118,3 +118,40 @@ fn an_attempt_in_doubt_waits_for_a_person() {
     assert_eq!(ask(Command::Resolve { step: a(), finding: Finding::Applied }), Answer::Accepted);
     assert_eq!(thread.join().unwrap(), Ending::Ended(RunOutcome::Succeeded));
 }
+
+#[test]
+fn a_protected_step_takes_orders_from_two_persons() {
+    use pointsman::model::PersonId;
+    use pointsman::run::{Input, Record, Recording};
+
+    struct Pen(u64);
+    impl Recording for Pen {
+        fn record(&mut self, event: Event) -> Record {
+            self.0 += 1;
+            Record { seq: self.0, epoch: 1, at: Default::default(), uptime_ms: 0, event }
+        }
+    }
+    let (_folder, home) = home();
+    write_people(&home);
+    let more = "    on_failure: hold\n    protected: true\n";
+    let text = format!("pointsman: 1\nrunbook: orders\nroster: people.yaml\nsteps:\n{}", step("a", "ok", more));
+    let plan = std::sync::Arc::new(plan(&text, home.path()));
+    let person = |name: &str| Actor { person: Some(PersonId::new(name)), ..Actor::local(1, name) };
+    let mut conductor = pointsman::run::Conductor::new(plan.clone());
+    let mut pen = Pen(0);
+    let started =
+        Event::RunStarted { run: RunId::new("r"), runbook: "orders".to_owned(), plan: plan.digest(), starter: person("ann") };
+    conductor.note(started, &mut pen);
+    let turn = conductor.turn(Vec::new(), Default::default(), &mut pen);
+    let pointsman::run::Effect::Prepare(spec) = &turn.effects[0] else { panic!("{:?}", turn.effects) };
+    let failure = pointsman::run::Failure::untouched("not yet");
+    conductor.turn(vec![Input::Prepared(spec.instance, 1, Err(failure))], Default::default(), &mut pen);
+    assert_eq!(status(conductor.state(), "a"), StepStatus::Held);
+    let mut ask = |name: &str| {
+        let order = Input::Ordered(Command::Retry { step: StepId::new("a") }, person(name));
+        conductor.turn(vec![order], Default::default(), &mut pen).answers.remove(0)
+    };
+    assert!(matches!(ask("ann"), Answer::Forbidden(_)), "one person is not enough");
+    assert!(matches!(ask("ann"), Answer::Forbidden(_)), "twice the same person is one person");
+    assert_eq!(ask("ben"), Answer::Accepted, "the second person's order passes");
+}
