@@ -90,7 +90,7 @@ impl View {
     fn new(show: &Show, executor: &Executor, how: &Invocation, stop: &CancellationToken) -> Result<Self> {
         let state = executor.state();
         if show.json {
-            return Ok(Self::Json(JsonLines::default()));
+            return Ok(Self::Json(JsonLines));
         }
         let _ = console::print(format!("{}\n", executor.run_id()));
         if !show.plain && io::stdout().is_terminal() && io::stdin().is_terminal() {

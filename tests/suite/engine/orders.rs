@@ -30,7 +30,7 @@ fn wait_for(home: &Home, run: &RunId, until: impl Fn(&State) -> bool) {
 /// Drives a new run in a thread of its own.
 fn live(home: &Home, text: &str) -> (RunId, std::thread::JoinHandle<Ending>) {
     let (hands, _) = registry();
-    let me = Actor::local(nix::unistd::getuid().as_raw(), &pointsman::engine::identity::login(nix::unistd::getuid().as_raw()));
+    let me = Actor::local(nix::unistd::getuid().as_raw(), pointsman::engine::identity::login(nix::unistd::getuid().as_raw()));
     let executor = Executor::start(home, plan(text, home.path()), None, me).unwrap();
     let run = executor.run_id().clone();
     let thread = std::thread::spawn(move || block_on(executor.drive(hands, &mut (), CancellationToken::new())).unwrap());
