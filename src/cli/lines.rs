@@ -15,7 +15,7 @@ pub struct Lines {
 }
 
 /// One JSON object per record.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct JsonLines;
 
 /// The state at the end of a run, for its summary.

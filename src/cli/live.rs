@@ -89,7 +89,9 @@ impl Live {
         self.flush()?;
         let mood = if self.stop.is_cancelled() { Mood::Suspending } else { Mood::Driving };
         let frame = live::frame(state, now, usize::from(self.height), mood, &self.how);
-        let text = self.rows(&frame);
+        // What is wider than the terminal goes on in the next row: a command that is cut cannot be typed.
+        let folded: Vec<Line> = frame.iter().flat_map(|line| line.folded(usize::from(size.width))).collect();
+        let text = self.rows(&folded);
         self.terminal.draw(|area| area.render_widget(Paragraph::new(text), area.area()))?;
         self.drawn = Some(Instant::now());
         Ok(())
