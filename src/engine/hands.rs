@@ -98,8 +98,8 @@ impl Shared {
                 let redactor = self.secrets.redactor();
                 let look = |p: crate::connectors::Probed| Look {
                     finding: p.finding,
-                    outputs: redactor.redact_value(&p.outputs),
-                    evidence: redactor.redact_value(&p.facts),
+                    outputs: redactor.cleaned(p.outputs),
+                    evidence: redactor.cleaned(p.facts),
                 };
                 Input::Probed(spec.instance, spec.attempt, result.map(look))
             }
@@ -116,7 +116,7 @@ impl Shared {
                 };
                 let result = self.bounded(&spec, cancel, true, verbs).await;
                 let redactor = self.secrets.redactor();
-                Input::Undone(spec.instance, spec.attempt, result.map(|success| redactor.redact_value(&success.evidence)))
+                Input::Undone(spec.instance, spec.attempt, result.map(|success| redactor.cleaned(success.evidence)))
             }
             Effect::Cancel(_) => unreachable!("invariant: a cancel is no verb"),
         }
@@ -199,19 +199,16 @@ impl Shared {
 
     fn redact_preparation(&self, preparation: Preparation) -> Preparation {
         let redactor: Arc<Redactor> = self.secrets.redactor();
-        Preparation {
-            identity: redactor.redact_value(&preparation.identity),
-            snapshot: redactor.redact_value(&preparation.snapshot),
-        }
+        Preparation { identity: redactor.cleaned(preparation.identity), snapshot: redactor.cleaned(preparation.snapshot) }
     }
 
     fn redact_success(&self, success: Success) -> Success {
         let redactor = self.secrets.redactor();
-        Success { outputs: redactor.redact_value(&success.outputs), evidence: redactor.redact_value(&success.evidence) }
+        Success { outputs: redactor.redact_value(&success.outputs), evidence: redactor.cleaned(success.evidence) }
     }
 
     fn shown(&self, evidence: &Evidence) -> Value {
-        self.secrets.redactor().redact_value(&show(evidence))
+        self.secrets.redactor().cleaned(show(evidence))
     }
 }
 
@@ -261,8 +258,19 @@ async fn apply(act: &dyn Act, call: &Call, snapshot: &Value) -> Result<Success, 
 
 /// How many bytes of JSON these have together, if that is too many.
 fn too_large(values: &[&Value]) -> Option<usize> {
-    let bytes = values.iter().map(|value| value.to_string().len()).sum();
+    let bytes = values.iter().map(|value| weight(value)).sum();
     (bytes > LARGEST_VALUE).then_some(bytes)
+}
+
+/// The bytes of a value as JSON, but for escapes in its texts; what escapes make too long the journal refuses by itself.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 20,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| weight(item) + 1).sum::<usize>() + 2,
+        Value::Object(map) => map.iter().map(|(key, item)| key.len() + weight(item) + 4).sum::<usize>() + 2,
+    }
 }
 
 fn show(evidence: &Evidence) -> Value {

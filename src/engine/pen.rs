@@ -48,21 +48,18 @@ impl Pen {
 }
 
 impl Recording for Pen {
-    fn record(&mut self, event: Event) -> Record {
+    fn record(&mut self, event: Event) -> &Record {
         let Reading { now, uptime_ms, .. } = self.reading;
-        let record =
-            if self.failed.is_some() { Err(None) } else { self.writer.append(now, uptime_ms, event.clone()).map_err(Some) };
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                if let Some(error) = error {
-                    self.failed = Some(error);
-                }
-                Record { seq: self.next_seq, epoch: self.writer.epoch(), at: now, uptime_ms, event }
+        let mut seq = self.next_seq;
+        if self.failed.is_none() {
+            match self.writer.append_ref(now, uptime_ms, &event) {
+                Ok(given) => seq = given,
+                Err(error) => self.failed = Some(error),
             }
-        };
-        self.next_seq = record.seq + 1;
-        self.fresh.push(record.clone());
-        record
+        }
+        self.next_seq = seq + 1;
+        let at = self.fresh.len();
+        self.fresh.push(Record { seq, epoch: self.writer.epoch(), at: now, uptime_ms, event });
+        &self.fresh[at]
     }
 }

@@ -107,12 +107,21 @@ impl Writer {
     /// # Errors
     /// `TooLarge` and `Unwritable` leave the journal as it was. A full batch is committed first, which can fail as `commit`.
     pub fn append(&mut self, at: Timestamp, uptime_ms: u64, event: Event) -> Result<Record, JournalError> {
+        let seq = self.append_ref(at, uptime_ms, &event)?;
+        Ok(Record { seq, epoch: self.epoch, at, uptime_ms, event })
+    }
+
+    /// As [`Self::append`], for a caller that keeps the event; gives the number of the record.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn append_ref(&mut self, at: Timestamp, uptime_ms: u64, event: &Event) -> Result<u64, JournalError> {
         self.check_poison()?;
         if self.buffer.len() + MAX_FRAME > MAX_BATCH {
             self.commit()?;
         }
         let start = frame::begin(&mut self.buffer);
-        let encoded = wire::encode(at, uptime_ms, &event, &mut self.buffer);
+        let encoded = wire::encode(at, uptime_ms, event, &mut self.buffer);
         let bytes = self.buffer.len() - start - frame::HEADER;
         if let Err(error) = encoded {
             self.buffer.truncate(start);
@@ -128,7 +137,7 @@ impl Writer {
         let offset = self.appended.offset + (self.buffer.len() - start) as u64;
         self.appended = Position { seq, offset, chain };
         self.appended_clocks = (at, uptime_ms);
-        Ok(Record { seq, epoch: self.epoch, at, uptime_ms, event })
+        Ok(seq)
     }
 
     /// Makes every appended record durable, with one sync.

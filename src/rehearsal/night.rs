@@ -39,18 +39,20 @@ struct Pen {
     now: Timestamp,
     seq: u64,
     failed: Option<JournalError>,
+    last: Option<Record>,
 }
 
 impl Recording for Pen {
-    fn record(&mut self, event: Event) -> Record {
+    fn record(&mut self, event: Event) -> &Record {
         self.seq += 1;
-        match self.writer.append(self.now, 0, event.clone()) {
+        let record = match self.writer.append(self.now, 0, event.clone()) {
             Ok(record) => record,
             Err(error) => {
                 self.failed.get_or_insert(error);
                 Record { seq: self.seq, epoch: self.writer.epoch(), at: self.now, uptime_ms: 0, event }
             }
-        }
+        };
+        self.last.insert(record)
     }
 }
 
@@ -118,7 +120,7 @@ impl Night {
                     self.crash_in_recovery();
                     return Ok(None);
                 };
-                let mut pen = Pen { writer, now, seq: 0, failed: None };
+                let mut pen = Pen { writer, now, seq: 0, failed: None, last: None };
                 self.begin_run(&mut conductor, &mut pen);
                 return Ok(Some((conductor, pen)));
             }
@@ -134,7 +136,7 @@ impl Night {
             conductor.replay(&record).map_err(|error| format!("replay: {error}"))?;
             seq = record.seq;
         }
-        let mut pen = Pen { writer: opened.writer, now, seq, failed: None };
+        let mut pen = Pen { writer: opened.writer, now, seq, failed: None, last: None };
         if seq == 0 {
             self.begin_run(&mut conductor, &mut pen);
         } else {

@@ -15,8 +15,8 @@ use crate::plan::{Plan, PlannedStep};
 
 /// Where records go: gives an event its number and keeps it for the next sync.
 pub trait Recording {
-    /// Appends an event; it is not durable yet.
-    fn record(&mut self, event: Event) -> Record;
+    /// Appends an event and shows its record; it is not durable yet.
+    fn record(&mut self, event: Event) -> &Record;
 }
 
 /// What a verb under way is for.
@@ -32,12 +32,12 @@ pub(super) enum Verb {
 #[derive(Clone, Debug)]
 pub(super) struct Flight {
     pub verb: Verb,
-    pub spec: Box<CallSpec>,
+    pub spec: Arc<CallSpec>,
 }
 
 impl Flight {
     /// Whether it changes nothing, so that its end is not worth waiting for.
-    pub const fn is_look(&self) -> bool {
+    pub fn is_look(&self) -> bool {
         match self.verb {
             Verb::Prepare | Verb::Probe => true,
             Verb::Apply => !self.spec.mutating,
@@ -168,7 +168,7 @@ impl Conductor {
     /// When the event cannot happen now: that is a bug of this room, and going on would be a guess.
     pub fn note(&mut self, event: Event, journal: &mut impl Recording) {
         let record = journal.record(event);
-        if let Err(error) = self.state.apply(&record) {
+        if let Err(error) = self.state.apply(record) {
             panic!("invariant: every event that is decided can happen: {error}: {:?}", record.event);
         }
     }
@@ -232,7 +232,6 @@ impl Conductor {
         let mut spec = flight.spec;
         match result {
             Ok(preparation) => {
-                spec.snapshot = preparation.snapshot.clone();
                 let event = Event::AttemptStarted {
                     step: spec.step.clone(),
                     attempt,
@@ -243,8 +242,9 @@ impl Conductor {
                 };
                 self.note(event, journal);
                 // A tainted step keeps its first snapshot; the call must carry the one that counts.
-                spec.snapshot = self.state.step(i).detail.as_ref().map_or(Value::Null, |detail| detail.snapshot.clone());
-                self.effects.push(Effect::Apply((*spec).clone()));
+                let snapshot = self.state.step(i).detail.as_ref().map_or(Value::Null, |detail| detail.snapshot.clone());
+                Arc::make_mut(&mut spec).snapshot = snapshot;
+                self.effects.push(Effect::Apply(spec.clone()));
                 self.depart(i, Verb::Apply, spec);
             }
             Err(failure) => {
@@ -355,7 +355,7 @@ impl Conductor {
         }
     }
 
-    pub(super) fn depart(&mut self, i: Instance, verb: Verb, spec: Box<CallSpec>) {
+    pub(super) fn depart(&mut self, i: Instance, verb: Verb, spec: Arc<CallSpec>) {
         if verb != Verb::Undo
             && let Some(group) = self.state.group(i)
         {

@@ -2,11 +2,13 @@
 //!
 //! Each decision is recorded and folded before the next one is made, so that every decision sees the others.
 
+use std::sync::Arc;
+
 use super::conductor::{Conductor, Recording, Starts, Verb};
 use super::effect::Effect;
 use super::state::{Instance, Phase};
 use super::{Event, Resolver, SkipReason, StepStatus};
-use crate::model::{Actor, Finding, RunOutcome, StepId, Timestamp, Touch, Value};
+use crate::model::{Finding, RunOutcome, StepId, Timestamp, Touch, Value};
 use crate::plan::{InDoubt, PlannedUndo, Section, StepKind, Wait};
 
 impl Conductor {
@@ -19,7 +21,7 @@ impl Conductor {
             self.settle_doubts(journal);
             if self.state.paused().is_none() && self.starts == Starts::Allowed {
                 self.dispatch_quick(now, journal);
-                self.dispatch_actions(now, journal);
+                self.dispatch_actions(journal);
                 self.dispatch_undos(journal);
             }
             if before == (self.state.last_seq(), self.flights.len()) {
@@ -156,11 +158,11 @@ impl Conductor {
         }
     }
 
-    fn look(&mut self, i: Instance) {
+    pub(super) fn look(&mut self, i: Instance) {
         let attempt = self.state.step(i).attempt;
-        if let Ok(spec) = self.state.call(i, attempt) {
+        if let Ok(spec) = self.state.call(i, attempt).map(Arc::new) {
             self.effects.push(Effect::Probe(spec.clone()));
-            self.depart(i, Verb::Probe, Box::new(spec));
+            self.depart(i, Verb::Probe, spec);
         }
     }
 
@@ -176,7 +178,7 @@ impl Conductor {
     }
 
     /// Whether the work of forward steps that was under way when the run turned has finished.
-    fn forward_is_quiet(&self) -> bool {
+    pub(super) fn forward_is_quiet(&self) -> bool {
         self.state.forward_running == 0
             && self.flights.values().all(|flight| {
                 flight.verb == Verb::Undo
@@ -263,7 +265,7 @@ impl Conductor {
         }
     }
 
-    fn dispatch_actions(&mut self, now: Timestamp, journal: &mut impl Recording) {
+    fn dispatch_actions(&mut self, journal: &mut impl Recording) {
         if self.state.phase() == Phase::RollingBack && !self.forward_is_quiet() {
             return;
         }
@@ -279,7 +281,7 @@ impl Conductor {
                 self.parked.entry(group).or_default().push(i);
                 continue;
             }
-            self.start_attempt(i, now, journal);
+            self.start_attempt(i, journal);
         }
     }
 
@@ -291,7 +293,7 @@ impl Conductor {
         self.group_active.get(&group).is_some_and(|active| *active >= limit)
     }
 
-    fn start_attempt(&mut self, i: Instance, _now: Timestamp, journal: &mut impl Recording) {
+    fn start_attempt(&mut self, i: Instance, journal: &mut impl Recording) {
         let step = self.state.id(i).clone();
         if self.state.step(i).attempt == 0 {
             match self.is_wanted(i) {
@@ -303,98 +305,11 @@ impl Conductor {
         match self.state.call(i, self.state.step(i).attempt + 1) {
             Ok(mut spec) => {
                 spec.snapshot = Value::Null;
+                let spec = Arc::new(spec);
                 self.effects.push(Effect::Prepare(spec.clone()));
-                self.depart(i, Verb::Prepare, Box::new(spec));
+                self.depart(i, Verb::Prepare, spec);
             }
             Err(error) => self.unprepared(i, step, error.to_string(), journal),
         }
-    }
-
-    fn dispatch_undos(&mut self, journal: &mut impl Recording) {
-        if self.state.phase() != Phase::RollingBack || !self.forward_is_quiet() {
-            return;
-        }
-        let places = self.state.plan().content().max_concurrent.max(1) as usize;
-        let passes: Vec<Instance> = self.state.passes.keys().copied().collect();
-        for branch in passes {
-            let ready: Vec<Instance> =
-                self.state.passes.get(&branch).map(|pass| pass.ready.iter().rev().copied().collect()).unwrap_or_default();
-            let mut waits = false;
-            for i in ready {
-                if self.flights.len() >= places || self.flights.contains_key(&i) {
-                    waits = true;
-                    continue;
-                }
-                waits |= self.start_undo(i, journal);
-            }
-            self.end_pass(branch, waits, journal);
-        }
-        self.retry_known_undos(journal);
-    }
-
-    /// Starts the undo of a step; says whether the pass has to wait for it.
-    fn start_undo(&mut self, i: Instance, journal: &mut impl Recording) -> bool {
-        let (planned, state) = (self.state.planned(i), self.state.step(i));
-        let by_action = matches!(planned.undo, PlannedUndo::Action { .. });
-        match state.status {
-            StepStatus::UndoFailed | StepStatus::UndoInDoubt => return false,
-            StepStatus::InDoubt if planned.has_probe && !state.probed => {
-                self.look(i);
-                return true;
-            }
-            // The author's own undo may do harm where there is nothing to undo: a person has to say.
-            StepStatus::InDoubt if by_action => return true,
-            _ => {}
-        }
-        let (step, attempt) = (self.state.id(i).clone(), state.undo_attempt + 1);
-        match self.state.undo_call(i, attempt) {
-            Ok(spec) => {
-                self.note(Event::UndoStarted { step, attempt, params: spec.params.shown() }, journal);
-                self.effects.push(if by_action { Effect::UndoByAction(spec.clone()) } else { Effect::Undo(spec.clone()) });
-                self.depart(i, Verb::Undo, Box::new(spec));
-                true
-            }
-            Err(error) => {
-                self.note(Event::UndoStarted { step: step.clone(), attempt, params: Value::Null }, journal);
-                self.note(Event::UndoFailed { step, attempt, error: error.to_string(), manual: Vec::new() }, journal);
-                false
-            }
-        }
-    }
-
-    /// An own undo ensures a saved state, so an interrupted one is simply done again; the author's own waits for a person.
-    fn retry_known_undos(&mut self, journal: &mut impl Recording) {
-        let known: Vec<Instance> = self
-            .state
-            .undo_in_doubt
-            .iter()
-            .copied()
-            .filter(|i| {
-                matches!(self.state.planned(*i).undo, PlannedUndo::Auto) && self.state.passes.values().any(|p| p.left.contains(i))
-            })
-            .collect();
-        for i in known {
-            let step = self.state.id(i).clone();
-            self.note(Event::UndoResolved { step, finding: Finding::NotApplied, by: Actor::executor() }, journal);
-        }
-    }
-
-    fn end_pass(&mut self, branch: Instance, waits: bool, journal: &mut impl Recording) {
-        let Some(pass) = self.state.passes.get(&branch) else { return };
-        let undoing = self.flights.values().any(|flight| flight.verb == Verb::Undo);
-        let retried = self
-            .state
-            .undo_in_doubt
-            .iter()
-            .any(|i| matches!(self.state.planned(*i).undo, PlannedUndo::Auto) && pass.left.contains(i));
-        if waits || undoing || retried {
-            return;
-        }
-        if !pass.ready.iter().all(|i| matches!(self.state.step(*i).status, StepStatus::UndoFailed | StepStatus::UndoInDoubt)) {
-            return;
-        }
-        let failed = pass.left.iter().map(|i| self.state.id(*i).clone()).collect();
-        let step = self.state.id(branch).clone();
-        self.note(Event::GroupEnded { step, failed }, journal);
     }
 }

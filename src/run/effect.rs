@@ -2,6 +2,8 @@
 //!
 //! An effect is handed out only after the records before it are durable.
 
+use std::sync::Arc;
+
 use super::Instance;
 use super::command::Command;
 use crate::model::{Actor, Finding, Span, StepId, TargetName, Touch, Value};
@@ -34,15 +36,15 @@ pub struct CallSpec {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Effect {
     /// Inspect and capture: read-only.
-    Prepare(CallSpec),
+    Prepare(Arc<CallSpec>),
     /// Apply and prove. The intent is durable.
-    Apply(CallSpec),
+    Apply(Arc<CallSpec>),
     /// Look at what an interrupted attempt left: read-only.
-    Probe(CallSpec),
+    Probe(Arc<CallSpec>),
     /// Undo by the action's own undo. The intent is durable.
-    Undo(CallSpec),
+    Undo(Arc<CallSpec>),
     /// Undo by applying and proving another action. The intent is durable.
-    UndoByAction(CallSpec),
+    UndoByAction(Arc<CallSpec>),
     /// The answer to this step's verb is no longer wanted; it should end soon.
     Cancel(Instance),
 }

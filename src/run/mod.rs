@@ -20,6 +20,7 @@ mod decide;
 mod phases;
 mod quorum;
 mod undo_pass;
+mod undoing;
 mod waits;
 
 pub use card::CardLine;

@@ -124,11 +124,12 @@ fn a_protected_step_takes_orders_from_two_persons() {
     use pointsman::model::PersonId;
     use pointsman::run::{Input, Record, Recording};
 
-    struct Pen(u64);
+    struct Pen(Vec<Record>);
     impl Recording for Pen {
-        fn record(&mut self, event: Event) -> Record {
-            self.0 += 1;
-            Record { seq: self.0, epoch: 1, at: Default::default(), uptime_ms: 0, event }
+        fn record(&mut self, event: Event) -> &Record {
+            let at = self.0.len();
+            self.0.push(Record { seq: at as u64 + 1, epoch: 1, at: Default::default(), uptime_ms: 0, event });
+            &self.0[at]
         }
     }
     let (_folder, home) = home();
@@ -138,7 +139,7 @@ fn a_protected_step_takes_orders_from_two_persons() {
     let plan = std::sync::Arc::new(plan(&text, home.path()));
     let person = |name: &str| Actor { person: Some(PersonId::new(name)), ..Actor::local(1, name) };
     let mut conductor = pointsman::run::Conductor::new(plan.clone());
-    let mut pen = Pen(0);
+    let mut pen = Pen(Vec::new());
     let started =
         Event::RunStarted { run: RunId::new("r"), runbook: "orders".to_owned(), plan: plan.digest(), starter: person("ann") };
     conductor.note(started, &mut pen);
