@@ -51,5 +51,5 @@ pub fn run(desk: &Desk, args: &ResolveArgs) -> Result<Exit> {
         FindingArg::NotApplied => Finding::NotApplied,
         FindingArg::Partial => Finding::Partial(args.evidence.clone()),
     };
-    args.on.send(desk, |step| Command::Resolve { step, finding })
+    args.on.send(desk, |step| Command::Resolve { step, finding, seen: args.evidence.clone() })
 }

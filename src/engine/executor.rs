@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
+use super::batch::Batch;
 use super::clock::{Clock, Reading, until};
 use super::hands::Hands;
 use super::pen::Pen;
@@ -14,7 +15,7 @@ use super::socket::{self, Incoming};
 use super::target_lock::TargetLocks;
 use super::{EngineError, Home, identity, load};
 use crate::authority::Claim;
-use crate::connectors::{Note, Registry, recorder::NoteKind};
+use crate::connectors::{Note, Registry};
 use crate::journal::{Files, LockError, Nonce, RunFolder, Writer, open};
 use crate::model::{Actor, Digest, RunId, RunOutcome, Timestamp};
 use crate::plan::Plan;
@@ -323,58 +324,6 @@ impl Executor {
             }
         }
     }
-}
-
-/// What came in since the last turn.
-#[derive(Debug, Default)]
-struct Batch {
-    inputs: Vec<Input>,
-    answers: Vec<tokio::sync::oneshot::Sender<Answer>>,
-}
-
-impl Batch {
-    fn order(&mut self, order: Incoming) {
-        self.inputs.push(Input::Ordered(order.command, order.by));
-        self.answers.push(order.answer);
-    }
-
-    /// Notes go before the ends of the attempts that they tell of.
-    fn notes(&mut self, notes: &mut UnboundedReceiver<Note>) {
-        let mut first = Vec::new();
-        while let Ok(note) = notes.try_recv() {
-            first.push(Input::Noted(event_of(note)));
-        }
-        first.append(&mut self.inputs);
-        self.inputs = first;
-    }
-
-    fn note(&mut self, note: Note) {
-        self.inputs.push(Input::Noted(event_of(note)));
-    }
-}
-
-fn event_of(note: Note) -> Event {
-    let Note { step, attempt, kind } = note;
-    match kind {
-        NoteKind::Statement { statement, duration_ms, result } => {
-            Event::StatementSent { step, attempt, statement: shortened(statement), duration_ms, result: shortened(result) }
-        }
-        NoteKind::Output { stream, text } => {
-            Event::OutputCaptured { step, attempt, stream: stream.to_owned(), text: shortened(text) }
-        }
-        NoteKind::Progress(text) => Event::ProgressNoted { step, attempt, text: shortened(text) },
-    }
-}
-
-/// A note is for reading; what is longer than anybody reads is cut, and says so.
-fn shortened(mut text: String) -> String {
-    const LONGEST: usize = 64 << 10;
-    if text.len() > LONGEST {
-        let whole = text.len();
-        text.truncate(text.floor_char_boundary(LONGEST));
-        text.push_str(&format!("… ({whole} bytes in all)"));
-    }
-    text
 }
 
 fn executor_started(clock: &Clock) -> Event {

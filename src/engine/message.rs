@@ -28,7 +28,7 @@ pub(super) enum Order {
     Continue,
     Retry { step: StepId },
     Skip { step: StepId, reason: String },
-    Resolve { step: StepId, finding: Finding },
+    Resolve { step: StepId, finding: Finding, seen: String },
     Rollback { reason: String },
     Abort { reason: String },
 }
@@ -68,7 +68,7 @@ impl From<Command> for Order {
             Command::Continue => Self::Continue,
             Command::Retry { step } => Self::Retry { step },
             Command::Skip { step, reason } => Self::Skip { step, reason },
-            Command::Resolve { step, finding } => Self::Resolve { step, finding },
+            Command::Resolve { step, finding, seen } => Self::Resolve { step, finding, seen },
             Command::Rollback { reason } => Self::Rollback { reason },
             Command::Abort { reason } => Self::Abort { reason },
         }
@@ -86,7 +86,7 @@ impl From<Order> for Command {
             Order::Continue => Self::Continue,
             Order::Retry { step } => Self::Retry { step },
             Order::Skip { step, reason } => Self::Skip { step, reason },
-            Order::Resolve { step, finding } => Self::Resolve { step, finding },
+            Order::Resolve { step, finding, seen } => Self::Resolve { step, finding, seen },
             Order::Rollback { reason } => Self::Rollback { reason },
             Order::Abort { reason } => Self::Abort { reason },
         }

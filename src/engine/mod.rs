@@ -10,6 +10,7 @@ pub mod identity;
 pub mod load;
 pub mod order;
 
+mod batch;
 mod hands;
 mod message;
 mod pen;

@@ -46,15 +46,15 @@ fn helpful(state: &State, world: &World, i: Instance, chance: &mut Chance, calm:
         StepStatus::Held => match chance.below(if calm { 2 } else { 4 }) {
             0 if state.planned(i).point_of_no_return.is_none() => Command::Skip { step, reason },
             2 => Command::Rollback { reason },
-            3 if state.step(i).attempt > 0 => Command::Resolve { step, finding: truth },
+            3 if state.step(i).attempt > 0 => Command::Resolve { step, finding: truth, seen: String::new() },
             _ => Command::Retry { step },
         },
         // Whoever looks says what is there. For an undo, `applied` means that nothing is left.
         StepStatus::UndoInDoubt | StepStatus::UndoFailed => {
             let undone = if world.applied.contains(&i) { Finding::NotApplied } else { Finding::Applied };
-            Command::Resolve { step, finding: undone }
+            Command::Resolve { step, finding: undone, seen: String::new() }
         }
-        _ => Command::Resolve { step, finding: truth },
+        _ => Command::Resolve { step, finding: truth, seen: String::new() },
     }
 }
 
@@ -75,6 +75,6 @@ fn nonsense(state: &State, chance: &mut Chance) -> Command {
         8 => Command::Skip { step: StepId::new("no-such-step"), reason },
         9 => Command::Rollback { reason },
         10 if matches!(state.phase(), Phase::Forward) && chance.in_hundred(20) => Command::Abort { reason },
-        _ => Command::Resolve { step, finding: Finding::Unknown("simulated".to_owned()) },
+        _ => Command::Resolve { step, finding: Finding::Unknown("simulated".to_owned()), seen: String::new() },
     }
 }

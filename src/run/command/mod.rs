@@ -67,6 +67,8 @@ pub enum Command {
         step: StepId,
         /// What it left.
         finding: Finding,
+        /// What the person saw, and where; it goes into the record.
+        seen: String,
     },
     /// Turn back.
     Rollback {
@@ -136,7 +138,7 @@ impl Command {
     fn protected_order(&self, state: &State) -> Option<(Instance, String)> {
         let (step, what) = match self {
             Self::Retry { step } | Self::Skip { step, .. } => (step, String::new()),
-            Self::Resolve { step, finding } => (step, format!(" {finding}")),
+            Self::Resolve { step, finding, .. } => (step, format!(" {finding}")),
             Self::Approve { .. }
             | Self::Withdraw { .. }
             | Self::Reject { .. }
@@ -163,7 +165,7 @@ impl Command {
             Self::Continue => pause::resume(state, by),
             Self::Retry { step } => on_step(state, step, |i| retry::decide(state, i, by)),
             Self::Skip { step, reason } => on_step(state, step, |i| skip::decide(state, i, by, reason)),
-            Self::Resolve { step, finding } => on_step(state, step, |i| resolve::decide(state, i, by, finding)),
+            Self::Resolve { step, finding, seen } => on_step(state, step, |i| resolve::decide(state, i, by, finding, seen)),
             Self::Rollback { reason } => rollback::decide(state, by, reason),
             Self::Abort { reason } => abort::decide(state, by, reason),
         }

@@ -113,10 +113,21 @@ fn an_attempt_in_doubt_waits_for_a_person() {
     let a = || StepId::new("a");
     let ask = |command: Command| order(&home, &run, command, &Claim::Whoever).unwrap().answer;
     assert!(matches!(ask(Command::Retry { step: a() }), Answer::NotApplicable(_)), "never a blind second run");
-    assert!(matches!(ask(Command::Resolve { step: a(), finding: Finding::Unknown(String::new()) }), Answer::NotApplicable(_)));
+    assert!(matches!(
+        ask(Command::Resolve { step: a(), finding: Finding::Unknown(String::new()), seen: String::new() }),
+        Answer::NotApplicable(_)
+    ));
     assert!(matches!(ask(Command::Report { step: a(), answers: Object::new() }), Answer::NotApplicable(_)));
-    assert_eq!(ask(Command::Resolve { step: a(), finding: Finding::Applied }), Answer::Accepted);
+    assert_eq!(
+        ask(Command::Resolve { step: a(), finding: Finding::Applied, seen: "one line in the table".to_owned() }),
+        Answer::Accepted
+    );
     assert_eq!(thread.join().unwrap(), Ending::Ended(RunOutcome::Succeeded));
+    let (_, records) = load(&home, &run, None).unwrap();
+    let seen = records
+        .iter()
+        .find_map(|r| if let Event::AttemptProbed { evidence, .. } = &r.event { Some(evidence["seen"].clone()) } else { None });
+    assert_eq!(seen.unwrap(), "one line in the table", "what the person saw is on record");
 }
 
 #[test]

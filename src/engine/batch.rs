@@ -1,0 +1,59 @@
+//! What came in since the last turn: ends of verbs, orders, notes.
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::socket::Incoming;
+use crate::connectors::{Note, recorder::NoteKind};
+use crate::run::{Answer, Event, Input};
+
+/// What came in since the last turn.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub inputs: Vec<Input>,
+    pub answers: Vec<tokio::sync::oneshot::Sender<Answer>>,
+}
+
+impl Batch {
+    pub fn order(&mut self, order: Incoming) {
+        self.inputs.push(Input::Ordered(order.command, order.by));
+        self.answers.push(order.answer);
+    }
+
+    /// Notes go before the ends of the attempts that they tell of.
+    pub fn notes(&mut self, notes: &mut UnboundedReceiver<Note>) {
+        let mut first = Vec::new();
+        while let Ok(note) = notes.try_recv() {
+            first.push(Input::Noted(event_of(note)));
+        }
+        first.append(&mut self.inputs);
+        self.inputs = first;
+    }
+
+    pub fn note(&mut self, note: Note) {
+        self.inputs.push(Input::Noted(event_of(note)));
+    }
+}
+
+fn event_of(note: Note) -> Event {
+    let Note { step, attempt, kind } = note;
+    match kind {
+        NoteKind::Statement { statement, duration_ms, result } => {
+            Event::StatementSent { step, attempt, statement: shortened(statement), duration_ms, result: shortened(result) }
+        }
+        NoteKind::Output { stream, text } => {
+            Event::OutputCaptured { step, attempt, stream: stream.to_owned(), text: shortened(text) }
+        }
+        NoteKind::Progress(text) => Event::ProgressNoted { step, attempt, text: shortened(text) },
+    }
+}
+
+/// A note is for reading; what is longer than anybody reads is cut, and says so.
+fn shortened(mut text: String) -> String {
+    const LONGEST: usize = 64 << 10;
+    if text.len() > LONGEST {
+        let whole = text.len();
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push_str(&format!("… ({whole} bytes in all)"));
+    }
+    text
+}
