@@ -1,6 +1,5 @@
 //! The executor: one process that drives one run, from its lock to its end.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,7 +80,7 @@ impl Executor {
         let targets = TargetLocks::acquire(home, &plan, &run)?;
         let folder =
             RunFolder::create(&path, plan.stored()).map_err(EngineError::io("cannot make the folder of the run", &path))?;
-        protect(&path)?;
+        home.protect(&path)?;
         let files = lock(&folder, &run)?;
         let nonce = Nonce::random().map_err(EngineError::io("cannot draw a nonce", "/dev/urandom"))?;
         let journal_failed = |source| EngineError::Journal { source, card: Vec::new() };
@@ -183,7 +182,7 @@ impl Executor {
     ) -> Result<Ending, EngineError> {
         let (order_sender, orders) = unbounded_channel();
         let roster = self.conductor.state().plan().content().roster.clone();
-        let listening = socket::listen(self.folder.path(), roster, order_sender)?;
+        let listening = socket::listen(&self.home, self.folder.path(), roster, order_sender)?;
         let ending = self.conduct(registry, observer, stop, orders).await;
         // The lock is still held, so the socket that is taken away is this executor's own.
         listening.finish().await;
@@ -340,12 +339,6 @@ fn lock(folder: &RunFolder, run: &RunId) -> Result<Files, EngineError> {
         LockError::Io(error) => EngineError::io("cannot lock the run", folder.lock())(error),
         held => EngineError::Busy { run: run.clone(), source: held },
     })
-}
-
-fn protect(path: &Path) -> Result<(), EngineError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
-        .map_err(EngineError::io("cannot protect the folder of the run", path))
 }
 
 /// The runbook's name, the day, and a random tail.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::EngineError;
@@ -89,16 +90,24 @@ impl Home {
         }
     }
 
-    /// Makes the folders, readable by their owner only.
+    /// Makes the folders: for their owner only, unless the home was made for a group.
     pub(super) fn make(&self) -> Result<(), EngineError> {
-        use std::os::unix::fs::DirBuilderExt as _;
         for folder in [self.0.join("runs"), self.0.join("targets")] {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&folder)
-                .map_err(EngineError::io("cannot make the folder of runs", folder))?;
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+            made.map_err(EngineError::io("cannot make the folder of runs", &folder))?;
+            self.protect(&folder)?;
         }
         Ok(())
+    }
+
+    /// Lets only the owner into a folder or to a socket, and the group where the home was made for one: whoever gives the
+    /// home folder to a group (`install -d -m 2770 -g ops DIR`) lets its members read runs and give orders.
+    pub(super) fn protect(&self, path: &Path) -> Result<(), EngineError> {
+        let io = |error| EngineError::io("cannot protect a folder of runs", path)(error);
+        let shared = fs::metadata(&self.0).map_err(io)?.mode() & 0o070 == 0o070;
+        let mode = if shared { 0o770 } else { 0o700 };
+        let meta = fs::metadata(path).map_err(io)?;
+        let setgid = if shared && meta.is_dir() { 0o2000 } else { 0 };
+        fs::set_permissions(path, fs::Permissions::from_mode(mode | setgid)).map_err(io)
     }
 }

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream as ClientStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use tokio::sync::{mpsc::UnboundedSender, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::message::{Reply, Request};
-use super::{EngineError, identity};
+use super::{EngineError, Home, identity};
 use crate::model::{Actor, Roster};
 use crate::run::{Answer, Command};
 
@@ -36,7 +35,12 @@ pub(super) struct Incoming {
 }
 
 /// Listens in the run's folder until the returned guard is dropped.
-pub(super) fn listen(folder: &Path, roster: Option<Roster>, orders: UnboundedSender<Incoming>) -> Result<Listening, EngineError> {
+pub(super) fn listen(
+    home: &Home,
+    folder: &Path,
+    roster: Option<Roster>,
+    orders: UnboundedSender<Incoming>,
+) -> Result<Listening, EngineError> {
     let io = |attempted| EngineError::io(attempted, folder.join(NAME));
     let path = folder.join(NAME);
     // We hold the run's lock, so an old socket file is a dead executor's.
@@ -47,7 +51,7 @@ pub(super) fn listen(folder: &Path, roster: Option<Roster>, orders: UnboundedSen
     }
     let handle = File::open(folder).map_err(io("cannot open the folder of the run"))?;
     let listener = UnixListener::bind(short_path(&handle)).map_err(io("cannot listen on the socket of the run"))?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(io("cannot protect the socket of the run"))?;
+    home.protect(&path)?;
     let talks = TaskTracker::new();
     let tracker = talks.clone();
     let task = tokio::spawn(async move {

@@ -3,4 +3,5 @@
 mod hands;
 mod journal_failure;
 mod orders;
+mod people;
 mod runs;
