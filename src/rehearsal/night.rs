@@ -11,8 +11,8 @@ use crate::journal::head::Clocks;
 use crate::journal::memory::{Fault, Loss, Memory};
 use crate::journal::{JournalError, Nonce, OpenError, Reader, Writer, open};
 use crate::model::{Actor, PersonId, RunId, RunOutcome, Timestamp};
-use crate::plan::Plan;
-use crate::run::{Answer, Command, Conductor, Event, Input, Phase, Record, Recording, State};
+use crate::plan::{Plan, Section};
+use crate::run::{Answer, Command, Conductor, Effect, Event, Input, Phase, Record, Recording, State};
 
 /// How many turns a run may take before it counts as stuck.
 const LONGEST: u32 = 4_000;
@@ -171,6 +171,7 @@ impl Night {
                 self.answered(conductor.state(), command, answer);
             }
             for effect in &turn.effects {
+                self.watch(conductor.state(), effect);
                 let calm = self.calm();
                 let begun = self.world.begin(effect, self.now, &mut self.chance, &mut self.faults, calm);
                 self.pending.extend(begun);
@@ -194,6 +195,22 @@ impl Night {
                 return Ok(None);
             }
             self.next_inputs(&conductor, &mut inputs);
+        }
+    }
+
+    /// The way back begins only when the work that was under way has finished.
+    fn watch(&mut self, state: &State, effect: &Effect) {
+        let back = match effect {
+            Effect::Undo(_) | Effect::UndoByAction(_) => true,
+            Effect::Apply(spec) => state.planned(spec.instance).section == Section::Rollback,
+            Effect::Prepare(_) | Effect::Probe(_) | Effect::Cancel(_) => false,
+        };
+        let forward = |pending: &&Pending| {
+            state.planned(pending.instance).section == Section::Forward && matches!(pending.answer, Some(Input::Applied(..)))
+        };
+        if let Some(busy) = self.pending.iter().find(forward).filter(|_| back) {
+            let problem = format!("the way back began while {} was still running", state.id(busy.instance));
+            self.world.violations.push(problem);
         }
     }
 
