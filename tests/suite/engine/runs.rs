@@ -1,11 +1,12 @@
 //! Whole runs: forward, back, held, suspended and resumed.
 
+use pointsman::connectors::Registry;
 use pointsman::engine::{Ending, Executor, load};
 use pointsman::model::{Actor, RunOutcome, StepId};
 use pointsman::run::{Event, StepStatus};
 use tokio_util::sync::CancellationToken;
 
-use super::hands::{block_on, home, plan, registry, run, step};
+use super::hands::{Log, block_on, home, plan, registry, run, step};
 
 const HEAD: &str = "pointsman: 1\nrunbook: engine-test\nsteps:\n";
 
@@ -39,6 +40,21 @@ fn a_failure_turns_the_run_back() {
     assert_eq!((status("a"), status("b"), status("c")), (StepStatus::Undone, StepStatus::Failed, StepStatus::NotReached));
 }
 
+/// Drives a run and stops the executor as soon as the step `look` is under way.
+fn drive_until_it_looks(executor: Executor, hands: Registry, log: &Log) -> Ending {
+    let stop = CancellationToken::new();
+    block_on(async {
+        let (stopper, watched) = (stop.clone(), log.clone());
+        tokio::spawn(async move {
+            while !watched.lock().unwrap().contains(&"apply look".to_owned()) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            stopper.cancel();
+        });
+        executor.drive(hands, &mut (), stop).await.unwrap()
+    })
+}
+
 #[test]
 fn a_suspended_run_is_resumed_where_it_was() {
     let (_folder, home) = home();
@@ -48,19 +64,7 @@ fn a_suspended_run_is_resumed_where_it_was() {
     let me = Actor::local(nix::unistd::getuid().as_raw(), "me");
     let executor = Executor::start(&home, plan(&text, home.path()), None, me).unwrap();
     let run = executor.run_id().clone();
-    let stop = CancellationToken::new();
-    let ending = block_on(async {
-        let stopper = stop.clone();
-        let watched = log.clone();
-        tokio::spawn(async move {
-            while !watched.lock().unwrap().contains(&"apply look".to_owned()) {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-            stopper.cancel();
-        });
-        executor.drive(hands, &mut (), stop).await
-    });
-    assert_eq!(ending.unwrap(), Ending::Suspended);
+    assert_eq!(drive_until_it_looks(executor, hands, &log), Ending::Suspended);
     let (state, records) = load(&home, &run, None).unwrap();
     assert!(matches!(records.last().unwrap().event, Event::ExecutorStopped { .. }));
     assert!(state.ended().is_none());
@@ -68,19 +72,7 @@ fn a_suspended_run_is_resumed_where_it_was() {
     // The look changes nothing, so the next executor simply looks again: no person is asked.
     let executor = Executor::resume(&home, &run).unwrap();
     let (hands, log) = registry();
-    let stop = CancellationToken::new();
-    let ending = block_on(async {
-        let stopper = stop.clone();
-        let watched = log.clone();
-        tokio::spawn(async move {
-            while !watched.lock().unwrap().contains(&"apply look".to_owned()) {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-            stopper.cancel();
-        });
-        executor.drive(hands, &mut (), stop).await
-    });
-    assert_eq!(ending.unwrap(), Ending::Suspended);
+    assert_eq!(drive_until_it_looks(executor, hands, &log), Ending::Suspended);
     assert_eq!(*log.lock().unwrap(), ["apply look"], "a is not run again");
 }
 
