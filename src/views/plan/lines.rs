@@ -149,7 +149,7 @@ fn details(plan: &Plan, at: StepIndex, step: &PlannedStep, is_late: bool) -> Vec
         details.push((
             "undo",
             match (&step.point_of_no_return, is_late) {
-                (Some(_), _) => format!("only if it fails itself: {}", wording::way_back(&step.undo)),
+                (Some(_), _) => "none: once it may have begun, the run goes forward only".to_owned(),
                 (None, true) => "none: it stands behind the point of no return".to_owned(),
                 (None, false) => wording::way_back(&step.undo),
             },
