@@ -15,7 +15,7 @@ use super::target_lock::TargetLocks;
 use super::{EngineError, Home, identity, load};
 use crate::authority::Claim;
 use crate::connectors::{Note, Registry};
-use crate::journal::{Files, LockError, Nonce, RunFolder, Writer, open};
+use crate::journal::{Files, LockError, Nonce, Reader, RunFolder, Writer, open};
 use crate::model::{Actor, Digest, RunId, RunOutcome, Timestamp};
 use crate::plan::Plan;
 use crate::run::{Answer, Command, Conductor, Event, Input, Phase, Record, State};
@@ -75,7 +75,7 @@ impl Executor {
         };
         let path = home.run_dir(&run);
         if path.exists() {
-            return Err(EngineError::RunExists(run));
+            clear_unbegun(home, &run)?;
         }
         let targets = TargetLocks::acquire(home, &plan, &run)?;
         let folder =
@@ -127,7 +127,7 @@ impl Executor {
         }
         let Some(mut conductor) = conductor else {
             return Err(EngineError::NoAnswer(
-                "the run has no record: its start was never durable, so nothing was done".to_owned(),
+                "the run has no record: its start was never durable, so nothing was done; start it again".to_owned(),
             ));
         };
         clock = Clock::start(last);
@@ -323,6 +323,18 @@ impl Executor {
             }
         }
     }
+}
+
+/// Takes away what a start left that died before record 1 was durable: nothing was begun then. Anything else stays.
+fn clear_unbegun(home: &Home, run: &RunId) -> Result<(), EngineError> {
+    let folder = home.folder(run);
+    let exists = || EngineError::RunExists(run.clone());
+    let _locked = Files::lock(&folder).map_err(|_| exists())?;
+    let began = folder.journal().exists() && !Reader::open(&folder.journal()).is_ok_and(|mut records| records.next().is_none());
+    if began {
+        return Err(exists());
+    }
+    std::fs::remove_dir_all(folder.path()).map_err(EngineError::io("cannot remove a run that never began", folder.path()))
 }
 
 fn executor_started(clock: &Clock) -> Event {

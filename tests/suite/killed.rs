@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use pointsman::engine::{Home, load};
+use pointsman::model::RunId;
 use pointsman::rehearsal::Chance;
 
 use crate::journal::ledger::{self, never, row};
@@ -67,12 +69,10 @@ fn no_step_runs_twice_and_none_is_lost() {
         for _ in 0..KILLS_PER_RUN {
             let child = start.spawn().unwrap();
             kills += usize::from(kill_after(child, Duration::from_millis(chance.between(1, 200))));
-            if home.join("runs/killed/journal").exists() {
+            // A run whose first record was never durable has not begun: it is started again, under the same id.
+            if load(&Home::new(&home), &RunId::new("killed"), None).is_ok() {
                 start = pointsman(&home);
                 start.args(["resume", "killed"]);
-            } else {
-                // The run's folder was made and its journal was not: nothing was begun, and a new run takes its place.
-                let _ = fs::remove_dir_all(home.join("runs/killed"));
             }
         }
         let end = start.status().unwrap();

@@ -2,7 +2,7 @@
 
 use pointsman::connectors::Registry;
 use pointsman::engine::{Ending, Executor, load};
-use pointsman::model::{Actor, RunOutcome, StepId};
+use pointsman::model::{Actor, RunId, RunOutcome, StepId};
 use pointsman::run::{Event, StepStatus};
 use tokio_util::sync::CancellationToken;
 
@@ -104,4 +104,24 @@ fn one_live_run_per_target() {
     assert_eq!(home.runs().unwrap().len(), 1, "the refused run left nothing behind");
     drop(first);
     Executor::start(&home, plan(&text, home.path()), None, me()).unwrap();
+}
+
+#[test]
+fn a_start_that_died_before_its_first_record_is_no_run() {
+    let (_folder, home) = home();
+    let me = || Actor::local(nix::unistd::getuid().as_raw(), "me");
+    let text = format!("pointsman: 1\nrunbook: unbegun\nsteps:\n{}", step("a", "ok", ""));
+    let id = || Some(RunId::new("unbegun"));
+    // The folder and its plan are there, the journal is not: what a kill between the two leaves.
+    std::fs::create_dir_all(home.run_dir(&RunId::new("unbegun"))).unwrap();
+    std::fs::write(home.run_dir(&RunId::new("unbegun")).join("plan.json"), "{}").unwrap();
+    let executor = Executor::start(&home, plan(&text, home.path()), id(), me()).unwrap();
+    drop(executor);
+    // Its first record was never committed: the journal has a head and nothing behind it.
+    let executor = Executor::start(&home, plan(&text, home.path()), id(), me()).unwrap();
+    let (hands, _) = registry();
+    assert_eq!(block_on(executor.drive(hands, &mut (), CancellationToken::new())).unwrap(), Ending::Ended(RunOutcome::Succeeded));
+    // Now it is a run, and stays one.
+    let again = Executor::start(&home, plan(&text, home.path()), id(), me());
+    assert!(matches!(again, Err(pointsman::engine::EngineError::RunExists(_))), "{again:?}");
 }
