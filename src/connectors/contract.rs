@@ -110,6 +110,13 @@ pub struct Probed {
     pub facts: Value,
 }
 
+impl Probed {
+    /// What an action answers that only looks: nothing can be left of it, and looking again is harmless.
+    pub const fn nothing_left() -> Self {
+        Self { finding: Finding::NotApplied, outputs: Value::Null, facts: Value::Null }
+    }
+}
+
 /// Why a verb failed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]

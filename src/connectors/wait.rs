@@ -6,7 +6,7 @@ use serde_json::json;
 use super::look::{Look, Rhythm};
 use super::patience::Patience;
 use super::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Digest, Finding, Span, Value};
+use crate::model::{Digest, Span, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Inspect for WaitUntil {
     }
 
     async fn probe(&self, _call: &Call, _snapshot: &Value) -> Result<Probed, ActionError> {
-        Ok(Probed { finding: Finding::NotApplied, outputs: Value::Null, facts: Value::Null })
+        Ok(Probed::nothing_left())
     }
 }
 

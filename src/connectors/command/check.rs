@@ -8,7 +8,7 @@ use super::child::{End, Failure, Role, run};
 use super::order::Order;
 use crate::connectors::patience::Patience;
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Digest, Finding, Value};
+use crate::model::{Digest, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Inspect for CommandCheck {
     }
 
     async fn probe(&self, _call: &Call, _snapshot: &Value) -> Result<Probed, ActionError> {
-        Ok(Probed { finding: Finding::NotApplied, outputs: Value::Null, facts: Value::Null })
+        Ok(Probed::nothing_left())
     }
 }
 

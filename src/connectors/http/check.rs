@@ -7,7 +7,7 @@ use super::exchange::Order;
 use crate::connectors::look::{Look, Rhythm};
 use crate::connectors::patience::Patience;
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Digest, Finding, Value};
+use crate::model::{Digest, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Inspect for HttpCheck {
     }
 
     async fn probe(&self, _call: &Call, _snapshot: &Value) -> Result<Probed, ActionError> {
-        Ok(Probed { finding: Finding::NotApplied, outputs: Value::Null, facts: Value::Null })
+        Ok(Probed::nothing_left())
     }
 }
 

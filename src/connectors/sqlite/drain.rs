@@ -14,7 +14,7 @@ use super::schema::{Table, chosen, quoted, tables};
 use super::session::{Access, Session, open, run, with_session};
 use super::trigger::{Operation, triggers};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target};
-use crate::model::{Condition, Finding, Span, Value};
+use crate::model::{Condition, Span, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -180,8 +180,7 @@ impl Inspect for Drain {
     }
 
     async fn probe(&self, _call: &Call, _snapshot: &Value) -> Result<Probed, ActionError> {
-        // It only looks: nothing can be left of it, and looking again is harmless.
-        Ok(Probed { finding: Finding::NotApplied, outputs: Value::Null, facts: Value::Null })
+        Ok(Probed::nothing_left())
     }
 }
 

@@ -12,7 +12,7 @@ use super::own_target;
 use super::schema::{column, quoted};
 use super::session::{Access, Session, with_session};
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Condition, Finding, Span, Value};
+use crate::model::{Condition, Span, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl Inspect for WaitFence {
     }
 
     async fn probe(&self, _call: &Call, _snapshot: &Value) -> Result<Probed, ActionError> {
-        Ok(Probed { finding: Finding::NotApplied, outputs: Value::Null, facts: Value::Null })
+        Ok(Probed::nothing_left())
     }
 }
 

@@ -9,7 +9,7 @@ use super::cell::{from_json, to_json};
 use super::own_target;
 use super::session::{Access, Session, with_session};
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Arguments, Condition, Digest, Finding, Object, Value};
+use crate::model::{Arguments, Condition, Digest, Object, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ impl Inspect for Query {
     }
 
     async fn probe(&self, _call: &Call, _snapshot: &Value) -> Result<Probed, ActionError> {
-        Ok(Probed { finding: Finding::NotApplied, outputs: Value::Null, facts: Value::Null })
+        Ok(Probed::nothing_left())
     }
 }
 
