@@ -152,11 +152,6 @@ impl Executor {
         self.conductor.state()
     }
 
-    /// The home in which the run lives.
-    pub const fn home(&self) -> &Home {
-        &self.home
-    }
-
     /// Records one order on a run that nobody drives.
     pub(super) fn order(mut self, command: Command, claim: &Claim) -> Result<Answer, EngineError> {
         let roster = self.conductor.state().plan().content().roster.clone();

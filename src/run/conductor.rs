@@ -180,12 +180,12 @@ impl Conductor {
             Input::Probed(i, attempt, result) => self.probed(i, attempt, result, journal),
             Input::Undone(i, attempt, result) => self.undone(i, attempt, result, journal),
             Input::Noted(event) => self.note(event, journal),
-            Input::Ordered(command, by) => answers.push(self.order(&command, &by, now, journal)),
+            Input::Ordered(command, by) => answers.push(self.order(&command, &by, journal)),
         }
     }
 
-    fn order(&mut self, command: &Command, by: &Actor, now: Timestamp, journal: &mut impl Recording) -> Answer {
-        let (events, answer) = command.decide(&self.state, by, now);
+    fn order(&mut self, command: &Command, by: &Actor, journal: &mut impl Recording) -> Answer {
+        let (events, answer) = command.decide(&self.state, by);
         for event in events {
             self.note(event, journal);
         }

@@ -11,7 +11,7 @@ mod rollback;
 mod skip;
 
 use super::{Event, Instance, Phase, State, StepStatus};
-use crate::model::{Actor, Finding, Object, StepId, Timestamp};
+use crate::model::{Actor, Finding, Object, StepId};
 
 /// An order.
 #[derive(Clone, PartialEq, Debug)]
@@ -116,7 +116,7 @@ impl Command {
     }
 
     /// What the order does to the run, and what its giver is told. A refusal for want of authority is a record too.
-    pub fn decide(&self, state: &State, by: &Actor, _now: Timestamp) -> (Vec<Event>, Answer) {
+    pub fn decide(&self, state: &State, by: &Actor) -> (Vec<Event>, Answer) {
         let (events, answer) = self.judge(state, by);
         if answer == Answer::Accepted
             && let Some((i, order)) = self.protected_order(state)
