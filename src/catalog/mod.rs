@@ -11,8 +11,17 @@ pub mod registry;
 mod builtin;
 mod command;
 mod files;
+mod haproxy;
 mod http;
+mod mysql;
+mod network;
+mod nginx;
+mod pgbouncer;
+mod postgres;
+mod rabbitmq;
+mod redis;
 mod sqlite;
+mod ssh;
 
 pub use action::{ActionSpec, Nature, Repeat, TargetRule, UndoSpec};
 pub use facts::FactEffect;

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::{ActionSpec, ParamSpec, builtin, command, files, http, sqlite};
+use super::{
+    ActionSpec, ParamSpec, builtin, command, files, haproxy, http, mysql, nginx, pgbouncer, postgres, rabbitmq, redis, sqlite,
+    ssh,
+};
 
 /// What a target of one connector is configured with.
 #[derive(Debug)]
@@ -18,12 +21,42 @@ pub struct ConnectorSpec {
 
 /// Every action, in the order of the documentation.
 pub fn actions() -> impl Iterator<Item = &'static ActionSpec> {
-    [command::ACTIONS, http::ACTIONS, sqlite::ACTIONS, files::ACTIONS, builtin::ACTIONS].into_iter().flatten()
+    [
+        command::ACTIONS,
+        http::ACTIONS,
+        sqlite::ACTIONS,
+        mysql::ACTIONS,
+        postgres::ACTIONS,
+        redis::ACTIONS,
+        rabbitmq::ACTIONS,
+        haproxy::ACTIONS,
+        nginx::ACTIONS,
+        pgbouncer::ACTIONS,
+        ssh::ACTIONS,
+        files::ACTIONS,
+        builtin::ACTIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Every connector that has targets.
 pub fn connectors() -> impl Iterator<Item = &'static ConnectorSpec> {
-    [http::CONNECTORS, sqlite::CONNECTORS, files::CONNECTORS].into_iter().flatten()
+    [
+        http::CONNECTORS,
+        sqlite::CONNECTORS,
+        mysql::CONNECTORS,
+        postgres::CONNECTORS,
+        redis::CONNECTORS,
+        rabbitmq::CONNECTORS,
+        haproxy::CONNECTORS,
+        nginx::CONNECTORS,
+        pgbouncer::CONNECTORS,
+        ssh::CONNECTORS,
+        files::CONNECTORS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The action of this name.

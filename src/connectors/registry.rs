@@ -4,11 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::guarded::Guarded;
-#[cfg(feature = "http")]
-use super::http;
-#[cfg(feature = "sqlite")]
-use super::sqlite;
-use super::{Act, Inspect, command, file, tables, wait};
+use super::{Act, Inspect};
 
 /// The right to change systems. Only the live engine makes one; a dry run has none, so it cannot reach [`Act`].
 #[derive(Debug)]
@@ -31,26 +27,28 @@ impl Registry {
     /// Every action of this build.
     pub fn standard() -> Self {
         let mut registry = Self::default();
-        registry.add(command::Command);
-        registry.add(command::CommandCheck);
-        registry.add(file::SwitchFile);
-        registry.add(tables::CheckTables);
-        registry.add(wait::WaitUntil);
+        super::command::register(&mut registry);
+        super::file::register(&mut registry);
+        super::tables::register(&mut registry);
+        super::wait::register(&mut registry);
+        super::haproxy::register(&mut registry);
+        super::nginx::register(&mut registry);
         #[cfg(feature = "http")]
-        {
-            registry.add(http::HttpRequest);
-            registry.add(http::HttpCheck);
-            registry.add(http::NotifyWebhook);
-        }
+        super::http::register(&mut registry);
         #[cfg(feature = "sqlite")]
-        {
-            registry.add(sqlite::FreezeWrites);
-            registry.add(sqlite::AllowWrites);
-            registry.add(sqlite::Drain);
-            registry.add(sqlite::WaitFence);
-            registry.add(sqlite::Query);
-            registry.add(sqlite::Execute);
-        }
+        super::sqlite::register(&mut registry);
+        #[cfg(feature = "mysql")]
+        super::mysql::register(&mut registry);
+        #[cfg(feature = "postgres")]
+        super::postgres::register(&mut registry);
+        #[cfg(feature = "postgres")]
+        super::pgbouncer::register(&mut registry);
+        #[cfg(feature = "redis")]
+        super::redis::register(&mut registry);
+        #[cfg(feature = "rabbitmq")]
+        super::rabbitmq::register(&mut registry);
+        #[cfg(feature = "ssh")]
+        super::ssh::register(&mut registry);
         registry
     }
 
@@ -91,7 +89,7 @@ impl std::fmt::Debug for Registry {
 
 #[cfg(test)]
 mod tests {
-    #[cfg(all(feature = "http", feature = "sqlite"))]
+    #[cfg(feature = "full")]
     #[test]
     fn every_action_of_the_catalog_has_a_hand() {
         let mut cataloged: Vec<_> =

@@ -8,6 +8,11 @@ use super::patience::Patience;
 use super::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
 use crate::model::{Digest, Span, Value};
 
+/// Adds the actions of this connector.
+pub(super) fn register(registry: &mut super::Registry) {
+    registry.add(WaitUntil);
+}
+
 /// The action.
 #[derive(Debug)]
 pub struct WaitUntil;

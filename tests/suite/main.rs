@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod cli;
-mod connectors;
 mod demo_night;
 mod demo_runbooks;
 mod demo_shop;

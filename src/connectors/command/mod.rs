@@ -10,3 +10,9 @@ mod survivor;
 pub use action::Command;
 pub use check::CommandCheck;
 pub(super) use child::{End, run_looking};
+
+/// Adds the actions of this connector.
+pub(super) fn register(registry: &mut super::Registry) {
+    registry.add(Command);
+    registry.add(CommandCheck);
+}

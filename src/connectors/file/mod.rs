@@ -5,3 +5,8 @@ mod replace;
 mod switch;
 
 pub use switch::SwitchFile;
+
+/// Adds the actions of this connector.
+pub(super) fn register(registry: &mut super::Registry) {
+    registry.add(SwitchFile);
+}

@@ -10,3 +10,10 @@ pub use check::HttpCheck;
 pub(super) use exchange::Order;
 pub use request::HttpRequest;
 pub use webhook::NotifyWebhook;
+
+/// Adds the actions of this connector.
+pub(super) fn register(registry: &mut super::Registry) {
+    registry.add(HttpRequest);
+    registry.add(HttpCheck);
+    registry.add(NotifyWebhook);
+}

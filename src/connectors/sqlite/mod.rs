@@ -21,13 +21,14 @@ pub use query::Query;
 pub(super) use store::open_store;
 pub use thaw::AllowWrites;
 
-use super::{ActionError, Call, Target};
+use super::{count_of, own_target};
 
-/// The target of the step.
-fn own_target(call: &Call) -> Result<&Target, ActionError> {
-    call.target.as_ref().ok_or_else(|| ActionError::untouched("this action needs a `target`"))
-}
-
-fn count_of(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+/// Adds the actions of this connector.
+pub(super) fn register(registry: &mut super::Registry) {
+    registry.add(FreezeWrites);
+    registry.add(AllowWrites);
+    registry.add(Drain);
+    registry.add(WaitFence);
+    registry.add(Query);
+    registry.add(Execute);
 }

@@ -8,8 +8,9 @@ use serde_json::json;
 use super::cell::{from_json, to_json};
 use super::own_target;
 use super::session::{Access, Session, with_session};
+use crate::connectors::rows::{Expectation, Rows};
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Arguments, Condition, Digest, Object, Value};
+use crate::model::{Arguments, Digest, Object, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -20,33 +21,17 @@ pub struct Query;
 pub(super) struct Question {
     sql: String,
     bind: Vec<(String, Cell)>,
-    expect: Vec<(String, Condition)>,
-    rows: Option<Condition>,
-}
-
-/// The rows that are kept; the others are counted.
-const KEPT: usize = 100;
-
-/// What came back.
-#[derive(Clone, PartialEq, Debug)]
-pub(super) struct Answer {
-    count: u64,
-    rows: Vec<Object>,
+    expectation: Expectation,
 }
 
 impl Question {
     pub(super) fn of(params: &Arguments) -> Result<Self, ActionError> {
-        Ok(Self {
-            sql: params.text("sql")?.to_owned(),
-            bind: bindings(params)?,
-            expect: params.conditions("expect")?,
-            rows: params.get("rows").map(Condition::parse).transpose().map_err(ActionError::untouched)?,
-        })
+        Ok(Self { sql: params.text("sql")?.to_owned(), bind: bindings(params)?, expectation: Expectation::of(params)? })
     }
 
     /// Asks it.
-    pub(super) fn ask(&self, session: &Session) -> Result<Answer, ActionError> {
-        let shown = |answer: &Answer| format!("{} rows", answer.count);
+    pub(super) fn ask(&self, session: &Session) -> Result<Rows, ActionError> {
+        let shown = |found: &Rows| format!("{} rows", found.count());
         let asked = session.recorded(&self.sql, shown, |c| {
             let mut statement = c.prepare(&self.sql)?;
             if !statement.readonly() || statement.column_count() == 0 {
@@ -55,42 +40,20 @@ impl Question {
             bind(&mut statement, &self.bind)?;
             let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
             let mut rows = statement.raw_query();
-            let mut answer = Answer { count: 0, rows: Vec::new() };
+            let mut found = Rows::default();
             while let Some(row) = rows.next()? {
-                answer.count += 1;
-                if answer.rows.len() < KEPT {
-                    let cells = names.iter().enumerate();
-                    let object = cells.map(|(at, name)| Ok((name.clone(), to_json(&row.get::<_, Cell>(at)?))));
-                    answer.rows.push(object.collect::<rusqlite::Result<Object>>()?);
-                }
+                let cells = names.iter().enumerate();
+                let object = cells.map(|(at, name)| Ok((name.clone(), to_json(&row.get::<_, Cell>(at)?))));
+                found.push(|| object.collect::<rusqlite::Result<Object>>())?;
             }
-            Ok(answer)
+            Ok(found)
         });
         asked.map_err(|error| ActionError::untouched(format!("`{}` failed: {error}", self.sql)))
     }
 
     /// Whether the answer is as expected; the error says what is not.
-    pub(super) fn check(&self, answer: &Answer) -> Result<(), String> {
-        if let Some(condition) = &self.rows {
-            condition.check(Some(&json!(answer.count))).map_err(|why| format!("rows: {why}"))?;
-        }
-        for (column, condition) in &self.expect {
-            let found = answer.rows.first().and_then(|row| row.get(column));
-            condition.check(found).map_err(|why| format!("{column}: {why}"))?;
-        }
-        Ok(())
-    }
-}
-
-impl Answer {
-    fn outputs(&self) -> Value {
-        json!({ "row_count": self.count, "first": self.rows.first(), "rows": self.rows })
-    }
-
-    /// For the evidence: the first row, and a digest over the rows that were kept.
-    pub(super) fn facts(&self) -> Value {
-        let digest = Digest::of(json!(self.rows).to_string().as_bytes()).to_string();
-        json!({ "row_count": self.count, "first": self.rows.first(), "digest": digest })
+    pub(super) fn check(&self, found: &Rows) -> Result<(), String> {
+        self.expectation.check(found)
     }
 }
 

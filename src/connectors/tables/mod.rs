@@ -8,3 +8,8 @@ mod verdict;
 pub use check::CheckTables;
 pub use measure::Measure;
 pub use store::{Figure, Measured, TableStore};
+
+/// Adds the actions of this connector.
+pub(super) fn register(registry: &mut super::Registry) {
+    registry.add(CheckTables);
+}

@@ -8,7 +8,7 @@ use pointsman::connectors::{Act, Inspect};
 use pointsman::model::{Finding, Touch};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, attempt};
+use crate::bench::{Bench, attempt};
 
 const OLD: &str = "{\"database\":   {\"path\": \"old.db\", \"password\": \"hunter2-not-known\"},\n \"pool\": 4}";
 

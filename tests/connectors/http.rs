@@ -8,8 +8,8 @@ use pointsman::model::{Finding, Touch};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::bench::{Bench, CANARY, attempt};
-use super::server::{Reply, serve};
+use crate::bench::{Bench, CANARY, attempt};
+use crate::server::{Reply, serve};
 
 #[tokio::test]
 async fn a_request_carries_method_headers_and_body_and_gives_outputs() {

@@ -8,7 +8,7 @@ use pointsman::connectors::{Act as _, Inspect as _};
 use pointsman::model::{Finding, Touch};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, attempt};
+use crate::bench::{Bench, attempt};
 
 const QUEUE: &str = "
     CREATE TABLE jobs (id INTEGER PRIMARY KEY, state TEXT NOT NULL DEFAULT 'new', weight REAL);

@@ -10,7 +10,7 @@ use pointsman::model::{Finding, RunId, Touch};
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::bench::{Bench, attempt, eventually};
+use crate::bench::{Bench, attempt, eventually};
 
 const SHOP: &str = "
     CREATE TABLE orders (id INTEGER PRIMARY KEY, sku TEXT NOT NULL, cents INTEGER NOT NULL);

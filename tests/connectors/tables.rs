@@ -8,7 +8,7 @@ use pointsman::connectors::{Act as _, Inspect as _};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, attempt};
+use crate::bench::{Bench, attempt};
 
 fn pair(bench: &mut Bench, sql: &str) -> (Connection, Connection) {
     (bench.database("old", sql), bench.database("new", sql))

@@ -1,5 +1,10 @@
 //! The hands, each against the real thing: SQLite files that another connection writes to, child processes, an HTTP server.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "../servers/mod.rs"]
+mod servers;
+
 mod bench;
 mod command;
 mod contract;

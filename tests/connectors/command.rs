@@ -11,7 +11,7 @@ use pointsman::connectors::{Act as _, Inspect as _};
 use pointsman::model::{Finding, Touch};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, CANARY, attempt, eventually};
+use crate::bench::{Bench, CANARY, attempt, eventually};
 
 fn sh(line: &str) -> Value {
     json!({ "argv": ["sh", "-c", line] })
@@ -182,7 +182,7 @@ async fn a_killed_executor_leaves_a_program_that_is_found_and_ended_before_the_n
     let mut bench = Bench::alone();
     bench.run = pointsman::model::RunId::new(format!("crash-{}", std::process::id()));
     let mut parent = Process::new(std::env::current_exe().unwrap())
-        .args(["--exact", "connectors::command::parent_to_be_killed", "--nocapture"])
+        .args(["--exact", "command::parent_to_be_killed", "--nocapture"])
         .env("POINTSMAN_TEST_PARENT", bench.folder())
         .env("POINTSMAN_TEST_RUN", bench.run.as_str())
         .stdout(Stdio::null())

@@ -1,0 +1,7 @@
+//! pgbouncer, spoken to through its admin console.
+
+use super::{ActionSpec, ConnectorSpec};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[];
+
+pub(super) const CONNECTORS: &[ConnectorSpec] = &[];

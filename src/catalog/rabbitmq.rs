@@ -1,0 +1,7 @@
+//! RabbitMQ.
+
+use super::{ActionSpec, ConnectorSpec};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[];
+
+pub(super) const CONNECTORS: &[ConnectorSpec] = &[];

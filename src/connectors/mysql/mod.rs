@@ -1,0 +1,6 @@
+//! MySQL and MariaDB: one connector, the dialects told apart by the server.
+
+use super::Registry;
+
+/// Adds the actions of this connector.
+pub(super) fn register(_registry: &mut Registry) {}

@@ -1,0 +1,6 @@
+//! nginx, switched by a file that it includes.
+
+use super::Registry;
+
+/// Adds the actions of this connector.
+pub(super) fn register(_registry: &mut Registry) {}

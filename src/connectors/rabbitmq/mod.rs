@@ -1,0 +1,6 @@
+//! RabbitMQ.
+
+use super::Registry;
+
+/// Adds the actions of this connector.
+pub(super) fn register(_registry: &mut Registry) {}

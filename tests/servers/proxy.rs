@@ -1,0 +1,124 @@
+//! A TCP proxy with faults: between Pointsman and a server it cuts, delays, or swallows. It counts the faults that fired.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// What happens to the bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// They pass.
+    None,
+    /// Every chunk waits this long in each direction.
+    Latency(Duration),
+    /// New connections are closed, open ones are cut at once.
+    Cut,
+    /// Bytes are read and never handed on; connections stay open.
+    Blackhole,
+}
+
+/// The proxy, on a loopback port of its own.
+pub struct Proxy {
+    pub port: u16,
+    fault: watch::Sender<Fault>,
+    /// Cuts an answer after this many bytes from the server, once; 0 is never.
+    cut_after: Arc<AtomicUsize>,
+    fired: Arc<AtomicU64>,
+}
+
+impl Proxy {
+    /// A proxy in front of a loopback port.
+    pub async fn before(server: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (fault, watched) = watch::channel(Fault::None);
+        let (cut_after, fired) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
+        let (cuts, count) = (cut_after.clone(), fired.clone());
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let wire = Wire { fault: watched.clone(), cut_after: cuts.clone(), fired: count.clone() };
+                tokio::spawn(async move { wire.carry(client, server).await });
+            }
+        });
+        Self { port, fault, cut_after, fired }
+    }
+
+    /// From now on, for open and new connections.
+    pub fn set(&self, fault: Fault) {
+        self.fault.send_replace(fault);
+    }
+
+    /// Cuts a connection after `bytes` more bytes from the server, once.
+    pub fn cut_after(&self, bytes: usize) {
+        self.cut_after.store(bytes, Ordering::SeqCst);
+    }
+
+    /// How many connections were cut, refused or swallowed, and chunks delayed.
+    pub fn fired(&self) -> u64 {
+        self.fired.load(Ordering::SeqCst)
+    }
+}
+
+struct Wire {
+    fault: watch::Receiver<Fault>,
+    cut_after: Arc<AtomicUsize>,
+    fired: Arc<AtomicU64>,
+}
+
+impl Wire {
+    async fn carry(self, client: TcpStream, server: u16) {
+        if *self.fault.borrow() == Fault::Cut {
+            self.fired.fetch_add(1, Ordering::SeqCst);
+            return;
+        }
+        let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        let (client_in, client_out) = client.into_split();
+        let (server_in, server_out) = server.into_split();
+        let mut fault = self.fault.clone();
+        tokio::select! {
+            () = self.pump(client_in, server_out, false) => {}
+            () = self.pump(server_in, client_out, true) => {}
+            _ = fault.wait_for(|fault| *fault == Fault::Cut) => { self.fired.fetch_add(1, Ordering::SeqCst); }
+        }
+    }
+
+    async fn pump(&self, mut from: tokio::net::tcp::OwnedReadHalf, mut to: tokio::net::tcp::OwnedWriteHalf, answers: bool) {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let Ok(length @ 1..) = from.read(&mut buffer).await else { return };
+            let fault = *self.fault.borrow();
+            match fault {
+                Fault::None | Fault::Cut => {}
+                Fault::Latency(span) => {
+                    self.fired.fetch_add(1, Ordering::SeqCst);
+                    tokio::time::sleep(span).await;
+                }
+                Fault::Blackhole => {
+                    self.fired.fetch_add(1, Ordering::SeqCst);
+                    continue;
+                }
+            }
+            let mut passed = length;
+            if answers {
+                let left = self.cut_after.load(Ordering::SeqCst);
+                if left > 0 {
+                    passed = left.min(length);
+                    self.cut_after.store(left - passed, Ordering::SeqCst);
+                    if left <= length {
+                        let _ = to.write_all(&buffer[..passed]).await;
+                        self.fired.fetch_add(1, Ordering::SeqCst);
+                        return;
+                    }
+                }
+            }
+            if to.write_all(&buffer[..passed]).await.is_err() {
+                return;
+            }
+        }
+    }
+}
