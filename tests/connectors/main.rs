@@ -10,6 +10,8 @@ mod command;
 mod contract;
 mod freeze;
 mod http;
+#[cfg(feature = "mysql")]
+mod mysql_pair;
 mod server;
 mod switch_file;
 mod tables;

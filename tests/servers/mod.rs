@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, chown, geteuid};
 
+#[cfg(feature = "mysql")]
+pub mod mariadb;
 pub mod proxy;
 
 /// A server's folder; everything it writes stays in it. Removed at the end.
