@@ -12,6 +12,7 @@ mod freeze;
 mod http;
 #[cfg(feature = "mysql")]
 mod mysql_pair;
+mod postgres_server;
 mod server;
 mod switch_file;
 mod tables;

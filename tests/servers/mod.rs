@@ -16,6 +16,8 @@ use nix::unistd::{Pid, User, chown, geteuid};
 
 #[cfg(feature = "mysql")]
 pub mod mariadb;
+pub mod pgbouncer;
+pub mod postgres;
 pub mod proxy;
 
 /// A server's folder; everything it writes stays in it. Removed at the end.
