@@ -80,7 +80,7 @@ impl Tls {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ActionError> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ActionError> {
     let unreadable = |error| ActionError::untouched(format!("{} holds no certificate: {error}", path.display()));
     let found = CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
     if found.is_empty() {

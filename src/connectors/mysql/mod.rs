@@ -1,5 +1,9 @@
 //! MySQL and MariaDB: one connector, the dialects told apart by the server.
 
+mod link;
+mod name;
+mod session;
+
 use super::Registry;
 
 /// Adds the actions of this connector.

@@ -1,0 +1,307 @@
+//! One session with one server: opened, told apart, identified, recorded, and ended in time.
+//!
+//! A query whose caller goes away keeps running on the server. So when the time is up a second connection sends `KILL QUERY`, and
+//! the answer of the killed statement is waited for: only where it does not come is the end of the statement in doubt.
+
+use std::time::{Duration, Instant};
+
+use mysql_async::consts::{ColumnFlags, ColumnType};
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Error, Row};
+use serde_json::json;
+
+use super::link::Link;
+use crate::connectors::patience::{Patience, Stopped};
+use crate::connectors::{ActionError, Call, Recorder, Target};
+use crate::model::{Arguments, Object, Value};
+
+/// Which of the two servers answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Dialect {
+    /// MariaDB.
+    MariaDb,
+    /// MySQL, and what calls itself so.
+    MySql,
+}
+
+/// An open, identified session.
+pub(super) struct Session {
+    conn: Conn,
+    link: Link,
+    recorder: Recorder,
+    patience: Patience,
+    dialect: Dialect,
+    identity: Value,
+}
+
+/// Why a statement failed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(super) enum StatementError {
+    /// The server refused it: it had no effect.
+    #[error("{message} (error {code})")]
+    Server {
+        /// The server's number for it.
+        code: u16,
+        /// What it said.
+        message: String,
+    },
+    /// The connection broke before the answer came: nobody saw the end.
+    #[error("the connection broke: {0}")]
+    Lost(String),
+    /// The time was up; the server was told to stop and said that it did.
+    #[error("{0}")]
+    Stopped(#[from] Stopped),
+}
+
+impl StatementError {
+    /// The server's number for it, where the server answered.
+    pub(super) const fn code(&self) -> Option<u16> {
+        match self {
+            Self::Server { code, .. } => Some(*code),
+            Self::Lost(_) | Self::Stopped(_) => None,
+        }
+    }
+
+    /// This error of a statement that changes something: a broken connection leaves it in doubt.
+    pub(super) fn of_change(self, what: &str) -> ActionError {
+        match self {
+            Self::Lost(_) => ActionError::in_doubt(format!("nobody saw how `{what}` ended: {self}")),
+            Self::Server { .. } | Self::Stopped(_) => ActionError::touched(format!("`{what}` failed: {self}")),
+        }
+    }
+}
+
+impl From<StatementError> for ActionError {
+    /// For statements that only look.
+    fn from(error: StatementError) -> Self {
+        Self::untouched(error.to_string())
+    }
+}
+
+impl From<Error> for StatementError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Server(error) => Self::Server { code: error.code, message: error.message },
+            Error::Driver(_) | Error::Io(_) | Error::Other(_) | Error::Url(_) => Self::Lost(error.to_string()),
+        }
+    }
+}
+
+/// `KILL QUERY` stopped the statement.
+const INTERRUPTED: [u16; 2] = [1317, 1969];
+
+/// How long a statement that was told to stop may take to say so.
+const STOPPING: Duration = Duration::from_millis(400);
+
+/// What every session is set to, so that texts mean the same everywhere.
+const SETUP: &str = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES', time_zone = '+00:00', autocommit = 1";
+
+/// Opens a session with a target, and asserts who the server is.
+pub(super) async fn open(call: &Call, target: &Target) -> Result<Session, ActionError> {
+    let session = open_link(call, target, Link::of(call, target)?).await?;
+    assert_identity(&target.settings, &session).map_err(|why| {
+        ActionError::untouched(format!("{} is another server: {why}", target.name))
+            .hint("compare the target's `url` and `identity`; nothing was changed")
+    })?;
+    Ok(session)
+}
+
+/// Opens a session over another way, such as one of an application's account; the caller says what the identity is worth.
+pub(super) async fn open_link(call: &Call, target: &Target, link: Link) -> Result<Session, ActionError> {
+    let patience = Patience::of(call);
+    let begun = Instant::now();
+    let connected = tokio::select! {
+        connected = link.connect() => connected,
+        stopped = patience.over() => return Err(stopped.into()),
+    };
+    let opened = connected
+        .map_err(|error| ActionError::untouched(format!("no session with {} at {}: {error}", target.name, link.address())));
+    let end = opened.as_ref().map_or_else(ToString::to_string, |conn| format!("ok, connection {}", conn.id()));
+    call.recorder.statement(&format!("connect {} (tls {})", link.address(), link.tls), begun.elapsed(), &end);
+    let (conn, recorder) = (opened?, call.recorder.clone());
+    let mut session = Session { conn, link, recorder, patience, dialect: Dialect::MySql, identity: Value::Null };
+    session.silently(SETUP).await?;
+    session.identify().await?;
+    Ok(session)
+}
+
+fn assert_identity(settings: &Arguments, session: &Session) -> Result<(), String> {
+    let expected = settings.map("identity").map_err(|error| error.to_string())?;
+    for (key, value) in &expected {
+        let found = &session.identity[key.as_str()];
+        let same = match (value, found) {
+            (Value::String(expected), Value::String(found)) => expected.eq_ignore_ascii_case(found),
+            _ => value == found,
+        };
+        match (value.is_null() || same, found.is_null()) {
+            (true, _) => {}
+            (false, true) => return Err(format!("it has no {key}, the target says {value}")),
+            (false, false) => return Err(format!("its {key} is {found}, the target says {value}")),
+        }
+    }
+    Ok(())
+}
+
+impl Session {
+    async fn identify(&mut self) -> Result<(), StatementError> {
+        let variables = self
+            .silently(
+                "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
+                 ('server_id', 'server_uuid', 'hostname', 'port', 'version', 'version_comment')",
+            )
+            .await?;
+        let find = |name: &str| {
+            let row =
+                variables.iter().find(|row| text(row, "Variable_name").is_some_and(|found| found.eq_ignore_ascii_case(name)));
+            row.and_then(|row| text(row, "Value"))
+        };
+        let version = find("version").unwrap_or_default();
+        let maria = version.contains("MariaDB") || find("version_comment").is_some_and(|comment| comment.contains("MariaDB"));
+        self.dialect = if maria { Dialect::MariaDb } else { Dialect::MySql };
+        let number = |name: &str| find(name).and_then(|value| value.parse::<i64>().ok());
+        self.identity = json!({
+            "server_id": number("server_id"), "server_uuid": find("server_uuid"),
+            "hostname": find("hostname"), "port": number("port"), "version": version, "tls": self.link.tls,
+        });
+        Ok(())
+    }
+
+    /// MariaDB or MySQL.
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Who the server is: `server_id`, `server_uuid` (MySQL), `hostname`, `port`, `version`, `tls`.
+    pub(super) fn identity(&self) -> Value {
+        self.identity.clone()
+    }
+
+    /// The server's number of this connection.
+    pub(super) fn connection_id(&self) -> u32 {
+        self.conn.id()
+    }
+
+    /// The time that is left.
+    pub(super) const fn patience(&self) -> &Patience {
+        &self.patience
+    }
+
+    /// Where statements and progress are noted.
+    pub(super) const fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Reads rows by column name, and records the statement. Whole numbers are numbers, everything else is text.
+    pub(super) async fn rows(&mut self, sql: &str) -> Result<Vec<Object>, StatementError> {
+        let begun = Instant::now();
+        let result = self.silently(sql).await;
+        let end = result.as_ref().map_or_else(ToString::to_string, |rows| format!("{} rows", rows.len()));
+        self.recorder.statement(sql, begun.elapsed(), &end);
+        result
+    }
+
+    /// The first row.
+    pub(super) async fn one(&mut self, sql: &str) -> Result<Option<Object>, StatementError> {
+        Ok(self.rows(sql).await?.into_iter().next())
+    }
+
+    /// The first column of the first row, as text.
+    pub(super) async fn value(&mut self, sql: &str) -> Result<Option<String>, StatementError> {
+        let row = self.one(sql).await?;
+        Ok(row.as_ref().and_then(|row| row.keys().next().and_then(|name| text(row, name))))
+    }
+
+    /// Runs a statement that changes something, and records it; answers how many rows it touched.
+    pub(super) async fn execute(&mut self, sql: &str) -> Result<u64, StatementError> {
+        self.execute_shown(sql, sql).await
+    }
+
+    /// The same, recorded as `shown`.
+    pub(super) async fn execute_shown(&mut self, sql: &str, shown: &str) -> Result<u64, StatementError> {
+        let begun = Instant::now();
+        let result = self.silently(sql).await.map(|_| self.conn.affected_rows());
+        let end = result.as_ref().map_or_else(ToString::to_string, |rows| format!("ok, {rows} rows"));
+        self.recorder.statement(shown, begun.elapsed(), &end);
+        result
+    }
+
+    /// Sends a statement without a record: for looks that repeat and are summed up by their caller.
+    pub(super) async fn silently(&mut self, sql: &str) -> Result<Vec<Object>, StatementError> {
+        self.patience.check()?;
+        let (patience, id) = (self.patience.clone(), self.conn.id());
+        let mut asked = Box::pin(self.conn.query::<Row, _>(sql));
+        let stopped = tokio::select! {
+            rows = &mut asked => return Ok(rows?.into_iter().map(object).collect()),
+            stopped = patience.over() => stopped,
+        };
+        let killed = kill_query(&self.link, id).await;
+        match tokio::time::timeout(STOPPING, asked).await {
+            // It was done before the order to stop came.
+            Ok(Ok(rows)) => Ok(rows.into_iter().map(object).collect()),
+            Ok(Err(Error::Server(error))) if INTERRUPTED.contains(&error.code) => Err(stopped.into()),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(StatementError::Lost(format!("{stopped}, and {killed}"))),
+        }
+    }
+
+    /// The same patience, but no longer than `span` from now, for what follows.
+    pub(super) fn hurry(&mut self, span: Duration) {
+        self.patience = self.patience.at_most(span);
+    }
+
+    /// Ends the session in an orderly way.
+    pub(super) async fn close(self) {
+        let _ = tokio::time::timeout(STOPPING, self.conn.disconnect()).await;
+    }
+}
+
+/// Stops the statement that runs on a connection, from another one; says what came of it.
+async fn kill_query(link: &Link, id: u32) -> String {
+    let order = async {
+        let mut other = link.connect().await?;
+        other.query_drop(format!("KILL QUERY {id}")).await?;
+        other.disconnect().await
+    };
+    match tokio::time::timeout(STOPPING, order).await {
+        Ok(Ok(())) => "the server was told to stop the statement and did not answer".to_owned(),
+        Ok(Err(error)) => format!("the server could not be told to stop the statement: {error}"),
+        Err(_) => "the server could not be told to stop the statement in time".to_owned(),
+    }
+}
+
+/// A cell of a row as text; none where it is null or missing.
+pub(super) fn text(row: &Object, column: &str) -> Option<String> {
+    match row.get(column)? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn object(row: Row) -> Object {
+    let columns = row.columns();
+    let cells = row.unwrap().into_iter();
+    columns.iter().zip(cells).map(|(column, cell)| (column.name_str().into_owned(), cell_value(column, &cell))).collect()
+}
+
+fn cell_value(column: &mysql_async::Column, cell: &mysql_async::Value) -> Value {
+    let bytes = match cell {
+        mysql_async::Value::NULL => return Value::Null,
+        mysql_async::Value::Bytes(bytes) => bytes,
+        // Only the binary protocol has others; texts are asked for here.
+        other => return Value::String(other.as_sql(true)),
+    };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Value::String(bytes.iter().fold("0x".to_owned(), |hex, byte| format!("{hex}{byte:02X}")));
+    };
+    let whole = matches!(
+        column.column_type(),
+        ColumnType::MYSQL_TYPE_TINY
+            | ColumnType::MYSQL_TYPE_SHORT
+            | ColumnType::MYSQL_TYPE_INT24
+            | ColumnType::MYSQL_TYPE_LONG
+            | ColumnType::MYSQL_TYPE_LONGLONG
+    ) && !column.flags().contains(ColumnFlags::ZEROFILL_FLAG);
+    let number = whole.then(|| text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<u64>().map(Value::from)));
+    number.and_then(Result::ok).unwrap_or_else(|| Value::String(text.to_owned()))
+}
