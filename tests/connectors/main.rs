@@ -14,6 +14,7 @@ mod http;
 mod mysql_pair;
 mod postgres_server;
 mod server;
+mod ssh;
 mod switch_file;
 mod tables;
 mod waiting;

@@ -19,6 +19,7 @@ pub mod mariadb;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
+pub mod sshd;
 
 /// A server's folder; everything it writes stays in it. Removed at the end.
 pub struct Folder(tempfile::TempDir);

@@ -13,7 +13,7 @@ const LONGEST_LINE: usize = 8 * 1024;
 const OVERLAP: usize = 4 * 1024;
 
 /// One stream of a program.
-pub(super) struct Capture {
+pub(in crate::connectors) struct Capture {
     stream: &'static str,
     recorder: Recorder,
     kept: Vec<u8>,
@@ -25,7 +25,7 @@ pub(super) struct Capture {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(in crate::connectors) struct Printed {
     /// The text as it was printed, with its secrets: for conditions only.
-    pub(super) raw: String,
+    pub(in crate::connectors) raw: String,
     /// The text, redacted, without the last line break.
     pub(in crate::connectors) text: String,
     /// How many bytes were read and not kept.
@@ -33,7 +33,7 @@ pub(in crate::connectors) struct Printed {
 }
 
 impl Capture {
-    pub(super) const fn new(stream: &'static str, recorder: Recorder) -> Self {
+    pub(in crate::connectors) const fn new(stream: &'static str, recorder: Recorder) -> Self {
         Self { stream, recorder, kept: Vec::new(), total: 0, line: Vec::new() }
     }
 
@@ -45,7 +45,7 @@ impl Capture {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    pub(in crate::connectors) fn take(&mut self, bytes: &[u8]) {
         let before = self.total;
         self.total += bytes.len() as u64;
         let room = (CAP + OVERLAP).saturating_sub(self.kept.len()).min(bytes.len());
@@ -69,7 +69,7 @@ impl Capture {
     }
 
     /// What came in so far.
-    pub(super) fn finish(mut self) -> Printed {
+    pub(in crate::connectors) fn finish(mut self) -> Printed {
         if !self.line.is_empty() {
             self.tell_line();
         }

@@ -8,6 +8,8 @@ mod order;
 mod survivor;
 
 pub use action::Command;
+#[cfg(feature = "ssh")]
+pub(super) use capture::{Capture, Printed};
 pub use check::CommandCheck;
 pub(super) use child::{End, run_looking};
 

@@ -15,6 +15,7 @@ mod builtin;
 mod http;
 mod promises;
 mod sqlite;
+mod ssh;
 
 use promises::hold;
 
@@ -105,7 +106,7 @@ impl Case {
 
 /// The names that each system's cases cover.
 const SYSTEMS: &[fn() -> Vec<&'static str>] =
-    &[|| names(&builtin::cases()), || names(&http::cases()), || names(&sqlite::cases())];
+    &[|| names(&builtin::cases()), || names(&http::cases()), || names(&sqlite::cases()), || ssh::NAMES.to_vec()];
 
 fn names(cases: &[Named]) -> Vec<&'static str> {
     cases.iter().map(|case| case.name).collect()
@@ -131,4 +132,14 @@ async fn http_keeps_the_contract() {
 #[tokio::test]
 async fn sqlite_keeps_the_contract() {
     hold(sqlite::cases()).await;
+}
+
+#[tokio::test]
+async fn ssh_keeps_the_contract() {
+    if crate::servers::missing("sshd", "openssh-server") {
+        return;
+    }
+    let cases = ssh::cases().await;
+    assert_eq!(names(&cases), ssh::NAMES);
+    hold(cases).await;
 }
