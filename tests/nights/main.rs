@@ -1,0 +1,8 @@
+//! Whole nights on real servers, under load: what the clients were told is held against what the databases hold.
+#![allow(dead_code, reason = "the benches share the load")]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod executor;
+mod load;
+mod mysql_to_cloud;
+mod sandbox;
