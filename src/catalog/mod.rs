@@ -14,6 +14,7 @@ mod files;
 mod haproxy;
 mod http;
 mod mysql;
+mod mysql_replica;
 mod network;
 mod nginx;
 mod pgbouncer;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::{
-    ActionSpec, ParamSpec, builtin, command, files, haproxy, http, mysql, nginx, pgbouncer, postgres, rabbitmq, redis, sqlite,
-    ssh,
+    ActionSpec, ParamSpec, builtin, command, files, haproxy, http, mysql, mysql_replica, nginx, pgbouncer, postgres, rabbitmq,
+    redis, sqlite, ssh,
 };
 
 /// What a target of one connector is configured with.
@@ -26,6 +26,7 @@ pub fn actions() -> impl Iterator<Item = &'static ActionSpec> {
         http::ACTIONS,
         sqlite::ACTIONS,
         mysql::ACTIONS,
+        mysql_replica::ACTIONS,
         postgres::ACTIONS,
         redis::ACTIONS,
         rabbitmq::ACTIONS,

@@ -12,6 +12,8 @@ mod freeze;
 mod http;
 #[cfg(feature = "mysql")]
 mod mysql_pair;
+#[cfg(feature = "mysql")]
+mod mysql_replica;
 mod postgres_server;
 mod server;
 mod ssh;

@@ -10,9 +10,11 @@ use pointsman::connectors::guarded::Guarded;
 use pointsman::connectors::{Act, Call, Registry};
 
 use crate::bench::Bench;
+use crate::servers::missing;
 
 mod builtin;
 mod http;
+mod mysql_replica;
 mod promises;
 mod sqlite;
 mod ssh;
@@ -105,8 +107,13 @@ impl Case {
 }
 
 /// The names that each system's cases cover.
-const SYSTEMS: &[fn() -> Vec<&'static str>] =
-    &[|| names(&builtin::cases()), || names(&http::cases()), || names(&sqlite::cases()), || ssh::NAMES.to_vec()];
+const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
+    || names(&builtin::cases()),
+    || names(&http::cases()),
+    || names(&sqlite::cases()),
+    || ssh::NAMES.to_vec(),
+    || names(&mysql_replica::cases()),
+];
 
 fn names(cases: &[Named]) -> Vec<&'static str> {
     cases.iter().map(|case| case.name).collect()
@@ -142,4 +149,12 @@ async fn ssh_keeps_the_contract() {
     let cases = ssh::cases().await;
     assert_eq!(names(&cases), ssh::NAMES);
     hold(cases).await;
+}
+
+#[tokio::test]
+async fn replication_of_mysql_keeps_the_contract() {
+    if missing("mariadbd", "mariadb-server") {
+        return;
+    }
+    hold(mysql_replica::cases()).await;
 }
