@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use mysql_async::prelude::Queryable as _;
 use pointsman::connectors::mysql::WaitReplica;
 use pointsman::connectors::{ActionError, Applied, Inspect as _};
 use pointsman::model::Touch;
@@ -65,7 +66,7 @@ async fn a_replica_that_is_behind_is_waited_for_and_one_that_cannot_move_is_told
     let bench = bench(new.port);
     // A lock of somebody else holds the SQL thread up.
     let mut locking = new.root().await;
-    mysql_async::prelude::Queryable::query_drop(&mut locking, "LOCK TABLES shop.orders WRITE").await.unwrap();
+    locking.query_drop("LOCK TABLES shop.orders WRITE").await.unwrap();
     old.run("INSERT INTO shop.orders VALUES (1)").await;
     let position = fence(&old).await;
     let idle = refused(&bench, &position, json!({ "no_progress_for": "600ms" }), "nothing moved for 600ms").await;
@@ -77,7 +78,7 @@ async fn a_replica_that_is_behind_is_waited_for_and_one_that_cannot_move_is_told
     let waiting = tokio::spawn(async move { attempt(&WaitReplica, &call).await });
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!waiting.is_finished());
-    mysql_async::prelude::Queryable::query_drop(&mut locking, "UNLOCK TABLES").await.unwrap();
+    locking.query_drop("UNLOCK TABLES").await.unwrap();
     let (_, applied, evidence) = waiting.await.unwrap().unwrap();
     assert_eq!(applied.outputs["applied"], json!(position));
     assert_eq!(evidence.facts["identity"]["server_id"], json!(new.server_id));
@@ -98,7 +99,8 @@ async fn a_stopped_or_broken_replication_fails_at_once_in_the_servers_words() {
     let (old, new) = pair().await;
     let bench = bench(new.port);
     // What has arrived needs no reading thread.
-    new.run("STOP SLAVE SQL_THREAD").await;
+    let mut locking = new.root().await;
+    locking.query_drop("LOCK TABLES shop.orders WRITE").await.unwrap();
     old.run("INSERT INTO shop.orders VALUES (1)").await;
     let position = fence(&old).await;
     until("the event arrives", Duration::from_secs(5), async || {
@@ -106,12 +108,17 @@ async fn a_stopped_or_broken_replication_fails_at_once_in_the_servers_words() {
     })
     .await;
     new.run("STOP SLAVE IO_THREAD").await;
-    assert!(refused(&bench, &position, json!({}), "the SQL thread of the replica is stopped").await < AT_ONCE);
-    new.run("START SLAVE SQL_THREAD").await;
-    wait(&bench, &position, json!({})).await.unwrap();
+    let call = bench.call("wait", Some("new"), order(&position, json!({})));
+    let waiting = tokio::spawn(async move { attempt(&WaitReplica, &call).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!waiting.is_finished());
+    locking.query_drop("UNLOCK TABLES").await.unwrap();
+    waiting.await.unwrap().unwrap();
     old.run("INSERT INTO shop.orders VALUES (2)").await;
     let position = fence(&old).await;
     assert!(refused(&bench, &position, json!({}), "the IO thread of the replica is stopped").await < AT_ONCE);
+    new.run("STOP SLAVE; START SLAVE IO_THREAD").await;
+    assert!(refused(&bench, &position, json!({}), "the SQL thread of the replica is stopped").await < AT_ONCE);
     // A row that somebody wrote at the replica, with higher numbers than the fence: it has not applied the source's.
     new.run("SET SESSION gtid_seq_no = 900; INSERT INTO shop.orders VALUES (3)").await;
     assert!(refused(&bench, &position, json!({}), "and lacks").await < AT_ONCE);

@@ -100,13 +100,9 @@ impl Replica {
         }
     }
 
-    /// What was applied, by the replication alone.
-    pub(super) fn applied(&self) -> Result<Position, ActionError> {
-        let name = match self.dialect {
-            Dialect::MariaDb => "Gtid_Slave_Pos",
-            Dialect::MySql => "Executed_Gtid_Set",
-        };
-        Position::parse(self.dialect, &self.field(name)).map_err(ActionError::untouched)
+    /// The transactions that a MySQL server has executed, its own and those of its sources; each is named by who wrote it.
+    pub(super) fn executed(&self) -> Result<Position, ActionError> {
+        Position::parse(self.dialect, &self.field("Executed_Gtid_Set")).map_err(ActionError::untouched)
     }
 
     /// What arrived from the source, applied or not; empty where the replica does not use GTIDs.

@@ -59,18 +59,18 @@ struct Look {
 }
 
 /// What this server has applied towards `fence`; its own events, which never come back to it, counted in.
+///
+/// MariaDB's status has a field `Gtid_Slave_Pos`, but it shows the current position, in which local writes count: a replica on
+/// which somebody wrote would pass for one that has applied its source. The variable of the same name holds what was applied.
 pub(super) async fn applied(session: &mut Session, replica: &Replica, fence: &Position) -> Result<Position, ActionError> {
-    let applied = replica.applied()?;
-    match session.dialect() {
-        Dialect::MySql => Ok(applied),
-        Dialect::MariaDb => {
-            let rows = session.silently("SELECT @@global.gtid_binlog_pos AS logged").await?;
-            let logged = rows.first().and_then(|row| super::session::text(row, "logged")).unwrap_or_default();
-            let logged = Position::parse(Dialect::MariaDb, &logged).map_err(ActionError::untouched)?;
-            let own = session.identity()["server_id"].as_u64().and_then(|id| u32::try_from(id).ok()).unwrap_or_default();
-            Ok(applied.with_own(&logged, fence, own))
-        }
-    }
+    let Dialect::MariaDb = session.dialect() else { return replica.executed() };
+    let rows = session.silently("SELECT @@global.gtid_slave_pos AS applied, @@global.gtid_binlog_pos AS logged").await?;
+    let read = |name: &str| {
+        let found = rows.first().and_then(|row| super::session::text(row, name)).unwrap_or_default();
+        Position::parse(Dialect::MariaDb, &found).map_err(ActionError::untouched)
+    };
+    let own = session.identity()["server_id"].as_u64().and_then(|id| u32::try_from(id).ok()).unwrap_or_default();
+    Ok(read("applied")?.with_own(&read("logged")?, fence, own))
 }
 
 async fn look(session: &mut Session, order: &Order) -> Result<Look, ActionError> {

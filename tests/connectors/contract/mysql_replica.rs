@@ -52,7 +52,7 @@ async fn world(pair: &Pair) -> BTreeMap<String, String> {
         ] {
             world.insert(format!("{name} {field}"), server.replica_field(field).await.unwrap_or_default());
         }
-        let variables: (String, i64, i64) = server.one("SELECT @@global.gtid_slave_pos, @@read_only, @@event_scheduler").await;
+        let variables: (String, i64, String) = server.one("SELECT @@global.gtid_slave_pos, @@read_only, @@event_scheduler").await;
         world.insert(format!("{name} variables"), format!("{variables:?}"));
         let rows: i64 = server.one("SELECT count(*) FROM shop.orders").await;
         world.insert(format!("{name} rows"), rows.to_string());
