@@ -30,7 +30,12 @@ impl Executor {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
-        command.arg("--home").arg(&self.home).args(args).envs(self.env.iter().map(|(key, value)| (key, value))).stdin(Stdio::null());
+        command
+            .arg("--home")
+            .arg(&self.home)
+            .args(args)
+            .envs(self.env.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::null());
         command
     }
 

@@ -19,7 +19,8 @@ impl Shop {
     fn open() -> Self {
         let sandbox = Sandbox::up("mysql-to-cloud");
         let (payments, orders) = (Ledger::default(), Ledger::default());
-        let amqp = |user: &str, secret: &str| format!("amqp://{user}:{}@127.0.0.1:{}/shop", sandbox.secret(secret), sandbox.port(4));
+        let amqp =
+            |user: &str, secret: &str| format!("amqp://{user}:{}@127.0.0.1:{}/shop", sandbox.secret(secret), sandbox.port(4));
         let rate = Rate { clients: 10, per_second: 500 };
         let crews = vec![
             pay(sandbox.port(2), "shop_app", &sandbox.secret("APP_PASSWORD"), &rate, &payments),

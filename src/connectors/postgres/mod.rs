@@ -1,5 +1,9 @@
 //! PostgreSQL.
 
+mod link;
+mod name;
+mod session;
+
 use super::Registry;
 
 /// Adds the actions of this connector.

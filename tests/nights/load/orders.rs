@@ -54,7 +54,8 @@ async fn publish(open: &mut Option<(Connection, Channel)>, url: &str, token: &st
     }
     let Some((_, channel)) = open else { return Ok(false) };
     let properties = BasicProperties::default().with_delivery_mode(2);
-    let sent = channel.basic_publish("".into(), "orders".into(), BasicPublishOptions::default(), token.as_bytes(), properties).await?;
+    let sent =
+        channel.basic_publish("".into(), "orders".into(), BasicPublishOptions::default(), token.as_bytes(), properties).await?;
     Ok(matches!(sent.await?, Confirmation::Ack(_)))
 }
 
