@@ -32,6 +32,11 @@ impl Percent {
         Ok(Self(parts))
     }
 
+    /// As a number from 0 to 1.
+    pub fn as_fraction(self) -> f64 {
+        f64::from(self.0) / f64::from(WHOLE)
+    }
+
     /// Whether `part` of `whole` reaches this share. Of nothing, every share is reached.
     pub fn is_reached_by(self, part: u64, whole: u64) -> bool {
         u128::from(part) * u128::from(WHOLE) >= u128::from(whole) * u128::from(self.0)

@@ -9,6 +9,7 @@ mod bench;
 mod command;
 mod contract;
 mod freeze;
+mod haproxy;
 mod http;
 #[cfg(feature = "mysql")]
 mod mysql_pair;

@@ -14,12 +14,14 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, chown, geteuid};
 
+pub mod haproxy;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
 pub mod sshd;
+pub mod web;
 
 /// A server's folder; everything it writes stays in it. Removed at the end.
 pub struct Folder(tempfile::TempDir);

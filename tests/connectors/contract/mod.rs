@@ -13,6 +13,7 @@ use crate::bench::Bench;
 use crate::servers::missing;
 
 mod builtin;
+mod haproxy;
 mod http;
 mod mysql_replica;
 mod promises;
@@ -109,6 +110,7 @@ impl Case {
 /// The names that each system's cases cover.
 const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
     || names(&builtin::cases()),
+    || names(&haproxy::cases()),
     || names(&http::cases()),
     || names(&sqlite::cases()),
     || ssh::NAMES.to_vec(),
@@ -129,6 +131,14 @@ fn every_action_of_the_registry_has_a_case() {
 #[tokio::test]
 async fn programs_files_and_waits_keep_the_contract() {
     hold(builtin::cases()).await;
+}
+
+#[tokio::test]
+async fn haproxy_keeps_the_contract() {
+    if missing("haproxy", "haproxy") {
+        return;
+    }
+    hold(haproxy::cases()).await;
 }
 
 #[tokio::test]
