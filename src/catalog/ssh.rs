@@ -23,7 +23,33 @@ const OUTPUTS: &[OutputSpec] = &[
     OutputSpec { name: "stderr", doc: "what it complained, redacted, at most 64 KiB" },
 ];
 
-pub(super) const ACTIONS: &[ActionSpec] = &[ActionSpec {
+const COMMAND: ActionSpec = ActionSpec {
+    name: "ssh.command",
+    summary: "Runs a program at a host; it outlives a lost connection, and is found again with its end",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[
+        ARGV,
+        ENV,
+        CWD,
+        STDIN,
+        EXIT_CODES,
+        STDOUT,
+        ParamSpec::optional("prove", TEXTS, "a read-only program that must exit 0 for the effect to count as proven"),
+        ParamSpec::optional(
+            "probe",
+            TEXTS,
+            "a read-only program for after a crash: exit 0 applied, 1 not applied, else unknown; the recorded end when left out",
+        ),
+    ],
+    outputs: OUTPUTS,
+    repeat: Repeat::Unknown,
+    has_probe: true,
+    undo: UndoSpec::Undeclared,
+    facts: &[],
+};
+
+const CHECK: ActionSpec = ActionSpec {
     name: "ssh.check",
     summary: "Runs a program at a host that only looks, and holds its answer to conditions",
     nature: Nature::ReadOnly,
@@ -34,7 +60,9 @@ pub(super) const ACTIONS: &[ActionSpec] = &[ActionSpec {
     has_probe: false,
     undo: UndoSpec::NotNeeded,
     facts: &[],
-}];
+};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[COMMAND, CHECK];
 
 pub(super) const CONNECTORS: &[ConnectorSpec] = &[ConnectorSpec {
     name: "ssh",

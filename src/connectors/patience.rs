@@ -42,6 +42,12 @@ impl Patience {
         Self { ends, cancel: self.cancel.clone() }
     }
 
+    /// Time for cleaning up after this patience is over: nobody can cut it short any more.
+    #[cfg(feature = "ssh")]
+    pub(super) fn for_ending(span: Duration) -> Self {
+        Self { ends: Instant::now() + span, cancel: CancellationToken::new() }
+    }
+
     /// How much is left.
     pub(super) fn left(&self) -> Duration {
         self.ends.saturating_duration_since(Instant::now())
@@ -75,7 +81,7 @@ impl Patience {
     }
 
     /// Sleeps on a thread that may block.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "sqlite", feature = "ssh"))]
     pub(super) fn sleep_blocking(&self, span: Duration) -> Result<(), Stopped> {
         const SLICE: Duration = Duration::from_millis(10);
         let end = Instant::now() + span;

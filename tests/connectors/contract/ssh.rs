@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use pointsman::connectors::ssh::SshCheck;
+use pointsman::connectors::ssh::{SshCheck, SshCommand};
 use serde_json::{Value, json};
 
 use super::{Case, Named, case, named};
@@ -10,7 +10,7 @@ use crate::bench::{Bench, CANARY};
 use crate::servers::sshd::Sshd;
 
 /// The names, also where no server can be started.
-pub const NAMES: &[&str] = &["ssh.check"];
+pub const NAMES: &[&str] = &["ssh.command", "ssh.check"];
 
 /// The cases, all over one server.
 pub async fn cases() -> Vec<Named> {
@@ -19,7 +19,7 @@ pub async fn cases() -> Vec<Named> {
         let server = server.clone();
         move || std::future::ready(make(&server))
     };
-    vec![named("ssh.check", with(of_check))]
+    vec![named("ssh.command", with(of_command)), named("ssh.check", with(of_check))]
 }
 
 fn bench(server: &Sshd) -> Bench {
@@ -37,4 +37,14 @@ fn of_check(server: &Sshd) -> Case {
     let params =
         json!({ "argv": ["echo", CANARY], "env": { "TOKEN": CANARY }, "stdin": CANARY, "stdout": { "contains": CANARY } });
     of(bench(server), SshCheck, params)
+}
+
+fn of_command(server: &Sshd) -> Case {
+    let bench = bench(server);
+    let made = bench.path("made").display().to_string();
+    let params = json!({
+        "argv": ["sh", "-c", "echo \"$1 $TOKEN\" | tee \"$2\" >&2; cat", "sh", CANARY, made], "env": { "TOKEN": CANARY },
+        "stdin": CANARY, "prove": ["grep", CANARY, made],
+    });
+    of(bench, SshCommand, params).tampered(|bench| std::fs::remove_file(bench.path("made")).unwrap())
 }

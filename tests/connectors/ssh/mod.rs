@@ -1,5 +1,6 @@
 //! Hosts over SSH, against a real sshd.
 
+mod acting;
 mod login;
 mod looking;
 
