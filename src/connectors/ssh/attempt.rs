@@ -81,7 +81,7 @@ impl<'a> Attempts<'a> {
     pub(super) fn run(&self, order: &Order) -> Result<Fate, ActionError> {
         let shown = order.shown(self.host);
         let left = self.host.patience().left();
-        let reserve = (left / 4).min(Duration::from_secs(5));
+        let reserve = (left / 3).min(Duration::from_secs(6));
         let patience = self.host.patience().at_most(left.saturating_sub(reserve));
         match self.host.kept(&shown, &self.starting(order), order.stdin.as_bytes(), &patience) {
             Ok(ran) => self.read(&ran).map_err(|why| match why {
@@ -218,7 +218,7 @@ echo $? > "$d/c"; mv "$d/c" "$d/code""#;
              t=$((t+1)); sleep 0.1; done",
             kill = self.host.line(&["kill"]),
             limit = tenths(1).saturating_sub(3).max(3),
-            grace = tenths(2).max(1),
+            grace = tenths(3).max(1),
         );
         let ran = self
             .host
