@@ -1,7 +1,77 @@
 //! RabbitMQ.
 
-use super::{ActionSpec, ConnectorSpec};
+use super::network::{CONNECT_WITHIN, PASSWORD, TLS};
+use super::{ActionSpec, ConnectorSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
-pub(super) const ACTIONS: &[ActionSpec] = &[];
+const TARGET: TargetRule = TargetRule::Required("rabbitmq");
+const TEXTS: ParamType = ParamType::List(&ParamType::Text);
+const ACCEPT: ParamSpec = ParamSpec::default(
+    "accept",
+    TEXTS,
+    "[]",
+    "ways past the freeze that may stay: `user:<name>`, `shovel:<name>`, `federation:<policy>`; any other is refused",
+);
+const CLOSE_WITHIN: ParamSpec = ParamSpec::default(
+    "close_within",
+    ParamType::Duration,
+    "\"15s\"",
+    "how long connections may take to close; the broker cuts a client that does not answer after 5 to 10 s",
+);
+const USER: ParamSpec = ParamSpec::required("user", ParamType::Text, "the user's name");
+const USER_PASSWORD: ParamSpec =
+    ParamSpec::optional("password", ParamType::Secret, "its password; without one no canary is sent as this user");
+const EXCHANGE: ParamSpec = ParamSpec::default(
+    "exchange",
+    ParamType::Text,
+    "\"amq.default\"",
+    "an exchange that it may publish to, for the canary; no queue gets the message",
+);
 
-pub(super) const CONNECTORS: &[ConnectorSpec] = &[];
+const FREEZE: ActionSpec = ActionSpec {
+    name: "rabbitmq.freeze_writes",
+    summary: "Takes from users the right to publish in a virtual host, and closes their connections",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[
+        ParamSpec::required(
+            "users",
+            ParamType::List(&ParamType::Object(&[USER, USER_PASSWORD, EXCHANGE])),
+            "the users that publish; a worker that has to go on acknowledging may be among them",
+        ),
+        ACCEPT,
+        CLOSE_WITHIN,
+    ],
+    outputs: &[
+        OutputSpec { name: "users", doc: "how many users are frozen" },
+        OutputSpec { name: "closed", doc: "how many connections were closed" },
+    ],
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::Auto("sets the saved permissions again, compares them word by word, and proves by a canary that writes are accepted"),
+    facts: &[FactEffect::WritesDenied("{target}")],
+};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE];
+
+pub(super) const CONNECTORS: &[ConnectorSpec] = &[ConnectorSpec {
+    name: "rabbitmq",
+    summary: "One virtual host of a RabbitMQ broker, over the management API and AMQP",
+    settings: &[
+        ParamSpec::required("url", ParamType::Text, "the management API, such as `http://mq-old:15672`; one broker, no balancer"),
+        ParamSpec::required("amqp", ParamType::Text, "AMQP of the same broker: `amqp://host:port`; `tls` is for `url`"),
+        ParamSpec::required("user", ParamType::Text, "the account that Pointsman uses; it needs the tag `administrator`"),
+        PASSWORD,
+        ParamSpec::default("vhost", ParamType::Text, "\"/\"", "the virtual host"),
+        TLS,
+        CONNECT_WITHIN,
+        ParamSpec::default(
+            "identity",
+            ParamType::Object(&[
+                ParamSpec::optional("cluster_name", ParamType::Text, "what `rabbitmqctl cluster_status` calls the cluster"),
+                ParamSpec::optional("node", ParamType::Text, "the node that answers, such as `rabbit@mq-old`"),
+            ]),
+            "{}",
+            "how to tell that it is the right broker, asserted before anything is done",
+        ),
+    ],
+}];

@@ -16,6 +16,7 @@ mod mysql_pair;
 #[cfg(feature = "mysql")]
 mod mysql_replica;
 mod postgres_server;
+mod rabbitmq;
 mod server;
 mod ssh;
 mod switch_file;

@@ -22,6 +22,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod sshd;
 pub mod web;
+pub mod rabbitmq;
 
 /// A server's folder; everything it writes stays in it. Removed at the end.
 pub struct Folder(tempfile::TempDir);

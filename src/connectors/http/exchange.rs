@@ -199,7 +199,7 @@ fn explain(error: &reqwest::Error) -> String {
 }
 
 /// One TLS provider for the whole process; whoever came first stays.
-fn install_tls() {
+pub(in crate::connectors) fn install_tls() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // An error means that a provider is installed already, which is as good.

@@ -7,7 +7,7 @@ mod request;
 mod webhook;
 
 pub use check::HttpCheck;
-pub(super) use exchange::Order;
+pub(super) use exchange::{Order, install_tls};
 pub use request::HttpRequest;
 pub use webhook::NotifyWebhook;
 

@@ -1,6 +1,23 @@
-//! RabbitMQ.
+//! RabbitMQ: freeze users and thaw them, drain queues, over the management API and AMQP.
 
-use super::Registry;
+mod amqp;
+mod broker;
+mod bypass;
+mod canary;
+mod freeze;
+mod permission;
+mod sessions;
+
+pub use freeze::FreezeWrites;
+
+use super::{ActionError, Registry, own_target};
 
 /// Adds the actions of this connector.
-pub(super) fn register(_registry: &mut Registry) {}
+pub(super) fn register(registry: &mut Registry) {
+    registry.add(FreezeWrites);
+}
+
+/// An error of a proof: the apply before it did touch the target.
+fn after_apply(error: ActionError) -> ActionError {
+    ActionError { touch: crate::model::Touch::Possible, ..error }
+}

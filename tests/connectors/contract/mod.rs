@@ -17,6 +17,7 @@ mod haproxy;
 mod http;
 mod mysql_replica;
 mod promises;
+mod rabbitmq;
 mod sqlite;
 mod ssh;
 

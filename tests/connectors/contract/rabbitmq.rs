@@ -1,0 +1,73 @@
+//! RabbitMQ under the contract: one broker for all cases, a virtual host and users of its own for each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use pointsman::connectors::rabbitmq::FreezeWrites;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::{Case, Named, case, named};
+use crate::bench::{Bench, CANARY};
+use crate::servers::rabbitmq::Rabbit;
+
+/// The broker, started by the first case.
+type Shared = Arc<OnceCell<Rabbit>>;
+
+pub fn cases() -> Vec<Named> {
+    let broker = Shared::default();
+    let of = |broker: &Shared| broker.clone();
+    let a = of(&broker);
+    vec![named("rabbitmq.freeze_writes", move || of_freeze(a.clone()))]
+}
+
+/// A virtual host with a shop and a queue, seen by its definitions.
+struct Place {
+    broker: Shared,
+    vhost: String,
+    user: String,
+}
+
+impl Place {
+    async fn new(broker: Shared) -> (Self, Bench) {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let (vhost, user) = (format!("v{number}"), format!("shop{number}"));
+        let rabbit = broker.get_or_init(Rabbit::start).await;
+        rabbit.vhost(&vhost).await;
+        rabbit.user(&user, CANARY, "").await;
+        rabbit.permit(&user, &vhost, [".*", ".*", ".*"]).await;
+        rabbit.queue(&vhost, "orders", json!({})).await;
+        let mut bench = Bench::new();
+        bench.target("mq", "rabbitmq", rabbit.target(&vhost));
+        (Self { broker, vhost, user }, bench)
+    }
+
+    fn users(&self) -> Value {
+        json!([{ "user": self.user, "password": CANARY }])
+    }
+
+    /// Sees the definitions, and tampers by giving the shop another right to write.
+    fn case(self, case: Case, write: &'static str) -> Case {
+        let (broker, vhost, user) = (self.broker.clone(), self.vhost, self.user);
+        let tampered = case.tampered_by(move || {
+            let (broker, vhost, user) = (broker.clone(), vhost.clone(), user.clone());
+            async move { broker.get().unwrap().permit(&user, &vhost, [".*", write, ".*"]).await }
+        });
+        let broker = self.broker;
+        tampered.seen_by(move || {
+            let broker = broker.clone();
+            async move {
+                let found = broker.get().unwrap().definitions().await;
+                found.as_object().unwrap().iter().map(|(key, value)| (key.clone(), value.to_string())).collect::<BTreeMap<_, _>>()
+            }
+        })
+    }
+}
+
+async fn of_freeze(broker: Shared) -> Case {
+    let (place, bench) = Place::new(broker).await;
+    let call = bench.call("freeze", Some("mq"), json!({ "users": place.users(), "accept": [] }));
+    place.case(case(bench, FreezeWrites, call), ".*")
+}
