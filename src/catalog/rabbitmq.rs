@@ -47,7 +47,9 @@ const FREEZE: ActionSpec = ActionSpec {
     ],
     repeat: Repeat::Ensures,
     has_probe: true,
-    undo: UndoSpec::Auto("sets the saved permissions again, compares them word by word, and proves by a canary that writes are accepted"),
+    undo: UndoSpec::Auto(
+        "sets the saved permissions again, compares them word by word, and proves by a canary that writes are accepted",
+    ),
     facts: &[FactEffect::WritesDenied("{target}")],
 };
 

@@ -20,9 +20,9 @@ pub mod mariadb;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
+pub mod rabbitmq;
 pub mod sshd;
 pub mod web;
-pub mod rabbitmq;
 
 /// A server's folder; everything it writes stays in it. Removed at the end.
 pub struct Folder(tempfile::TempDir);

@@ -70,8 +70,8 @@ impl Broker {
     /// Reads the settings of `target`, asks who the broker is, and asserts that.
     pub(super) async fn open(call: &Call, target: &Target) -> Result<Self, ActionError> {
         let settings = &target.settings;
-        let url = Url::parse(settings.text("url")?)
-            .map_err(|error| ActionError::untouched(format!("`url` is no address: {error}")))?;
+        let url =
+            Url::parse(settings.text("url")?).map_err(|error| ActionError::untouched(format!("`url` is no address: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(ActionError::untouched("`url` must begin with `http://` or `https://` and name a host"));
         }

@@ -41,9 +41,7 @@ pub(super) fn refuse(bypasses: &[Bypass]) -> Result<(), String> {
 
 async fn users(broker: &Broker, frozen: &[&str]) -> Result<Vec<Bypass>, ActionError> {
     let rows = broker.permissions().await?;
-    let others = rows.iter().filter(|(user, row)| {
-        !row.denies() && user != broker.own_user() && !frozen.contains(&user.as_str())
-    });
+    let others = rows.iter().filter(|(user, row)| !row.denies() && user != broker.own_user() && !frozen.contains(&user.as_str()));
     Ok(others
         .map(|(user, row)| Bypass { id: format!("user:{user}"), what: format!("the user {user} may write to {}", row.write) })
         .collect())

@@ -111,9 +111,8 @@ async fn harmless(broker: &Broker, exchange: &str) -> Result<(), String> {
         return Ok(());
     }
     let bindings = asked(&["exchanges", broker.vhost(), exchange, "bindings", "source"]).await?;
-    let wild = |binding: &&Value| {
-        found["type"] != "topic" || binding["routing_key"].as_str().is_none_or(|key| key.contains(['#', '*']))
-    };
+    let wild =
+        |binding: &&Value| found["type"] != "topic" || binding["routing_key"].as_str().is_none_or(|key| key.contains(['#', '*']));
     match entries(&bindings).find(wild) {
         None => Ok(()),
         Some(binding) => refuse(&format!("it is bound to {}", binding["destination"])),

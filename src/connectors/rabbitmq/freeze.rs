@@ -64,7 +64,8 @@ impl Order {
 fn saved(snapshot: &Value) -> Result<BTreeMap<String, Permission>, ActionError> {
     let rows = snapshot["rows"].as_object().ok_or_else(|| ActionError::untouched("the snapshot holds no rows"))?;
     let read = |(user, row): (&String, &Value)| {
-        let row = Permission::from_row(row).ok_or_else(|| ActionError::untouched(format!("the saved row of {user} is broken")))?;
+        let row =
+            Permission::from_row(row).ok_or_else(|| ActionError::untouched(format!("the saved row of {user} is broken")))?;
         Ok((user.clone(), row))
     };
     rows.iter().map(read).collect()
@@ -147,7 +148,12 @@ impl Inspect for FreezeWrites {
     }
 }
 
-async fn freeze(broker: &Broker, call: &Call, order: &Order, before: &BTreeMap<String, Permission>) -> Result<Applied, ActionError> {
+async fn freeze(
+    broker: &Broker,
+    call: &Call,
+    order: &Order,
+    before: &BTreeMap<String, Permission>,
+) -> Result<Applied, ActionError> {
     let users = order.users();
     let rows = order.rows(broker).await?;
     for (user, row) in &rows {

@@ -114,9 +114,8 @@ impl Broker {
     pub(super) async fn permissions(&self) -> Result<Vec<(String, Permission)>, ActionError> {
         let rows = self.read(&["vhosts", self.vhost(), "permissions"], "").await;
         let rows = rows.map_err(|trouble| trouble.reading("permissions"))?;
-        let mut found: Vec<_> = entries(&rows)
-            .filter_map(|row| Some((row["user"].as_str()?.to_owned(), Permission::from_row(row)?)))
-            .collect();
+        let mut found: Vec<_> =
+            entries(&rows).filter_map(|row| Some((row["user"].as_str()?.to_owned(), Permission::from_row(row)?))).collect();
         found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         Ok(found)
     }

@@ -116,6 +116,7 @@ const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
     || names(&sqlite::cases()),
     || ssh::NAMES.to_vec(),
     || names(&mysql_replica::cases()),
+    || names(&rabbitmq::cases()),
 ];
 
 fn names(cases: &[Named]) -> Vec<&'static str> {
@@ -168,4 +169,12 @@ async fn replication_of_mysql_keeps_the_contract() {
         return;
     }
     hold(mysql_replica::cases()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rabbitmq_keeps_the_contract() {
+    if missing("rabbitmqctl", "rabbitmq-server") {
+        return;
+    }
+    hold(rabbitmq::cases()).await;
 }
