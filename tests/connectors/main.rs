@@ -15,6 +15,8 @@ mod http;
 mod mysql_pair;
 #[cfg(feature = "mysql")]
 mod mysql_replica;
+#[cfg(feature = "mysql")]
+mod mysql_tables;
 mod postgres_server;
 mod rabbitmq;
 mod server;

@@ -64,6 +64,11 @@ impl MariaDb {
         self.folder.join("mysql.sock")
     }
 
+    /// Where its databases are, each a folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     /// A session as root over the socket.
     pub async fn root(&self) -> Conn {
         connect(&self.socket()).await.unwrap()
@@ -193,7 +198,10 @@ fn daemon(folder: &Folder, port: u16, options: &[String]) -> Daemon {
             "--log-slave-updates=1",
             "--skip-name-resolve",
             "--slave-net-timeout=5",
+            // A test kills servers and never the machine: what the kernel has is safe enough.
             "--sync-binlog=0",
+            "--sync-frm=0",
+            "--innodb-flush-method=nosync",
             "--innodb-flush-log-at-trx-commit=2",
         ]
         .map(str::to_owned),
