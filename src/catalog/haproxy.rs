@@ -1,7 +1,7 @@
 //! HAProxy, spoken to through its runtime API.
 
 use super::{
-    ActionSpec, ConnectorSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec, network,
+    ActionSpec, ConnectorSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec, network, ramp,
 };
 
 const TARGET: TargetRule = TargetRule::Required("haproxy");
@@ -44,6 +44,9 @@ const SWITCH: ActionSpec = ActionSpec {
         ParamSpec::required("to", ParamType::Text, "the new side, as interlocks name it: mostly a target, or the server itself"),
         ParamSpec::default("servers", TEXTS, "[]", "the servers of the new side; the server named as `to` when left out"),
         ParamSpec::default("from", TEXTS, "[]", "the servers of the old side; all others that are no backups when left out"),
+        ramp::RAMP,
+        ramp::DWELL,
+        ramp::COUNTING_GATE,
         ParamSpec::default(
             "persistent",
             ParamType::OneOf(&["keep", "cut"]),
@@ -54,6 +57,7 @@ const SWITCH: ActionSpec = ActionSpec {
     outputs: &[
         OutputSpec { name: "to", doc: "the new side" },
         PROCESSES,
+        OutputSpec { name: "stages", doc: "one entry per share: the samples of its gate" },
         OutputSpec { name: "old_sessions", doc: "how many sessions the old side still had at the end" },
         CUT,
     ],

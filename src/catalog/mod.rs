@@ -20,6 +20,7 @@ mod nginx;
 mod pgbouncer;
 mod postgres;
 mod rabbitmq;
+mod ramp;
 mod redis;
 mod sqlite;
 mod ssh;

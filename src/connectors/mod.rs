@@ -33,6 +33,7 @@ mod dotted;
 mod excerpt;
 mod look;
 mod patience;
+mod ramp;
 #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 mod rows;
 #[cfg(feature = "tls")]
@@ -43,7 +44,6 @@ pub use recorder::{Note, Recorder};
 pub use registry::{LivePermit, Registry};
 
 /// The target of the step.
-#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "connectors behind features use it"))]
 fn own_target(call: &Call) -> Result<&Target, ActionError> {
     call.target.as_ref().ok_or_else(|| ActionError::untouched("this action needs a `target`"))
 }

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::server::{Server, Setting, commands, name, servers};
 use super::session::{AskError, Session, addresses};
-use crate::connectors::patience::Patience;
 use crate::connectors::{ActionError, Blocker, Call, Evidence, own_target};
 use crate::model::{Finding, Touch, Value};
 
@@ -136,13 +135,6 @@ impl Fleet {
             all.push(seen);
         }
         Ok(all)
-    }
-
-    /// Gives all sessions other patience.
-    pub(super) fn be_patient(&mut self, patience: &Patience) {
-        for session in &mut self.0 {
-            session.be_patient(patience.clone());
-        }
     }
 }
 

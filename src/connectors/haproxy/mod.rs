@@ -1,5 +1,6 @@
 //! HAProxy, spoken to through its runtime API: close an entry, drain, switch by weights or by a map, and look.
 
+mod climb;
 mod fleet;
 mod maintenance;
 mod server;

@@ -157,11 +157,6 @@ impl Session {
         &self.patience
     }
 
-    /// With other patience: the way back inside an apply has a time of its own.
-    pub(super) fn be_patient(&mut self, patience: Patience) {
-        self.patience = patience;
-    }
-
     async fn recorded(&mut self, command: &str) -> Result<String, AskError> {
         let begun = Instant::now();
         let result = self.exchange(command).await;

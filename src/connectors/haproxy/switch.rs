@@ -3,13 +3,15 @@
 use async_trait::async_trait;
 use serde_json::json;
 
+use super::climb::{Fall, Stage, before, climb, shown, stages};
 use super::fleet::{Fleet, Seen, finding, from_value, in_order, only, restore, to_value, with};
 use super::server::{Mode, Server, Setting, name};
 use super::session::SETTLE;
 use super::shut::{left, shut};
 use super::weights::whole;
+use crate::connectors::ramp::Ramp;
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Touch, Value};
+use crate::model::{Finding, Touch, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -27,9 +29,9 @@ struct Order {
 }
 
 /// The two sides of a backend.
-struct Sides {
-    new: Vec<String>,
-    old: Vec<String>,
+pub(super) struct Sides {
+    pub(super) new: Vec<String>,
+    pub(super) old: Vec<String>,
 }
 
 impl Order {
@@ -89,7 +91,7 @@ impl Order {
 }
 
 /// The servers of these names, in their order.
-fn members<'a>(servers: &'a [Server], names: &[String]) -> Vec<&'a Server> {
+pub(super) fn members<'a>(servers: &'a [Server], names: &[String]) -> Vec<&'a Server> {
     names.iter().filter_map(|name| servers.iter().find(|server| server.setting.name == *name)).collect()
 }
 
@@ -125,8 +127,8 @@ fn touched(error: ActionError) -> ActionError {
     ActionError { touch: Touch::Possible, ..error }
 }
 
-fn outputs(order: &Order, processes: usize, sessions: u64, cut: u64) -> Value {
-    json!({ "to": order.to, "processes": processes, "old_sessions": sessions, "cut": cut })
+fn outputs(order: &Order, processes: usize, stages: Vec<Value>, sessions: u64, cut: u64) -> Value {
+    json!({ "to": order.to, "processes": processes, "stages": stages, "old_sessions": sessions, "cut": cut })
 }
 
 #[async_trait]
@@ -140,22 +142,31 @@ impl Inspect for Switch {
         let seen = fleet.see(&order.backend).await?;
         let sides = order.sides(&mut fleet, &seen).await?;
         let wanted = order.wanted(&sides, &seen);
-        let mut statements = fleet.statements(&order.backend, &seen, &wanted);
+        let ramp = Ramp::of(&call.params)?;
+        let before: Vec<Vec<Setting>> = seen.iter().map(|servers| servers.iter().map(|s| s.setting.clone()).collect()).collect();
+        let climb = stages(&ramp, &sides, &seen, &before)?;
+        let (mut statements, mut now) = (Vec::new(), seen.clone());
+        for next in climb.iter().map(|stage| &stage.wanted).chain([&wanted]) {
+            statements.extend(fleet.statements(&order.backend, &now, next));
+            now = with(&now, next);
+        }
         if order.cut {
             statements.extend(super::shut::statements(&fleet, &order.backend, &sides.old));
         }
-        let before: Vec<Vec<Setting>> = seen.iter().map(|servers| servers.iter().map(|s| s.setting.clone()).collect()).collect();
         let mut blockers = fleet.level_blockers().await?;
         blockers.extend(unready(&sides, &fleet, &seen).map(|what| Blocker { what, owner: None }));
         let sessions = left(&mut fleet, &order.backend, &sides.old).await?;
         let servers: Value = seen.iter().map(|s| s.iter().map(|s| s.setting.to_value()).collect::<Value>()).collect();
         Ok(Inspection {
             identity: fleet.identity(),
-            state: json!({ "backend": order.backend, "servers": servers, "old_sessions": sessions }),
+            state: json!({
+                "backend": order.backend, "servers": servers, "old_sessions": sessions,
+                "stages": shown(&climb), "ramp": ramp.shown(call),
+            }),
             statements,
             undo_statements: fleet.statements(&order.backend, &with(&seen, &wanted), &before),
             blockers,
-            expected_ms: Some(100),
+            expected_ms: Some(100 + u64::try_from(ramp.length().as_millis()).unwrap_or(u64::MAX)),
         })
     }
 
@@ -174,28 +185,60 @@ impl Inspect for Switch {
         let (wanted, saved) = (order.wanted(&sides, &seen), in_order(&fleet, &from_value(snapshot)?)?);
         let sessions = left(&mut fleet, &order.backend, &sides.old).await?;
         let facts = json!({ "old_sessions": sessions });
-        Ok(Probed { finding: finding(&seen, &wanted, &saved), outputs: outputs(&order, seen.len(), sessions, 0), facts })
+        Ok(Probed {
+            finding: finding(&seen, &wanted, &saved),
+            outputs: outputs(&order, seen.len(), Vec::new(), sessions, 0),
+            facts,
+        })
+    }
+}
+
+impl Switch {
+    async fn go(
+        &self,
+        call: &Call,
+        order: &Order,
+        fleet: &mut Fleet,
+        sides: &Sides,
+        seen: Seen,
+        (ramp, climb_by): (&Ramp, &[Stage]),
+    ) -> Result<Vec<Value>, Fall> {
+        let opened = open_without_weight(order, fleet, sides, seen).await.map_err(Fall::Failed)?;
+        if let Some(why) = unready(sides, fleet, &opened) {
+            return Err(Fall::Failed(ActionError::touched(why)));
+        }
+        climb(call, fleet, &order.backend, sides, ramp, climb_by).await
     }
 }
 
 #[async_trait]
 impl Act for Switch {
-    async fn apply(&self, call: &Call, _snapshot: &Value) -> Result<Applied, ActionError> {
-        let (order, mut fleet) = (Order::of(call)?, Fleet::open(call).await?);
+    async fn apply(&self, call: &Call, snapshot: &Value) -> Result<Applied, ActionError> {
+        let (order, ramp) = (Order::of(call)?, Ramp::of(&call.params)?);
+        ramp.patience(call)?;
+        let mut fleet = Fleet::open(call).await?;
         let seen = fleet.see(&order.backend).await?;
         let sides = order.sides(&mut fleet, &seen).await?;
         if let Some(why) = unready(&sides, &fleet, &seen) {
             return Err(ActionError::untouched(why));
         }
-        let seen = open_without_weight(&order, &mut fleet, &sides, seen).await?;
-        if let Some(why) = unready(&sides, &fleet, &seen) {
-            return Err(ActionError::touched(why));
-        }
-        fleet.ensure(&order.backend, &order.wanted(&sides, &seen)).await?;
+        let before = before(&fleet, snapshot)?;
+        let wanted = order.wanted(&sides, &seen);
+        let told = if finding(&seen, &wanted, &before) == Finding::Applied {
+            Vec::new()
+        } else {
+            // Refused before anything is sent, where weights cannot give a share.
+            let climb = stages(&ramp, &sides, &seen, &before)?;
+            match self.go(call, &order, &mut fleet, &sides, seen.clone(), (&ramp, &climb)).await {
+                Ok(told) => told,
+                Err(fall) => return Err(fall.land(call, &order.backend, snapshot).await),
+            }
+        };
+        fleet.ensure(&order.backend, &wanted).await.map_err(touched)?;
         let cut = if order.cut { shut(&mut fleet, &order.backend, &sides.old, SETTLE).await? } else { 0 };
         let sessions = left(&mut fleet, &order.backend, &sides.old).await.map_err(|e| ActionError::touched(e.to_string()))?;
         call.recorder.progress(&format!("`{}` goes to {}; {sessions} old sessions are left", order.backend, order.to));
-        Ok(Applied { outputs: outputs(&order, seen.len(), sessions, cut) })
+        Ok(Applied { outputs: outputs(&order, seen.len(), told, sessions, cut) })
     }
 
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {

@@ -8,6 +8,7 @@ use crate::servers::haproxy::HaProxy;
 use crate::servers::web::{Web, get};
 
 mod maintenance;
+mod ramp;
 mod switch;
 
 /// An old and a new application, and a backend `shop` with both; the new one has the configured weight 0.
