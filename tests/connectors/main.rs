@@ -19,6 +19,7 @@ mod mysql_replica;
 mod mysql_tables;
 mod postgres_server;
 mod rabbitmq;
+mod redis;
 mod server;
 mod ssh;
 mod switch_file;

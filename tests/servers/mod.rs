@@ -23,6 +23,7 @@ pub mod proxy;
 pub mod rabbitmq;
 pub mod sshd;
 pub mod web;
+pub mod redis;
 
 /// A server's folder; everything it writes stays in it. Removed at the end.
 pub struct Folder(tempfile::TempDir);

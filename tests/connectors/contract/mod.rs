@@ -17,6 +17,7 @@ mod haproxy;
 mod http;
 mod mysql_replica;
 mod promises;
+mod redis;
 mod rabbitmq;
 mod sqlite;
 mod ssh;
@@ -113,6 +114,7 @@ const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
     || names(&builtin::cases()),
     || names(&haproxy::cases()),
     || names(&http::cases()),
+    || names(&redis::cases()),
     || names(&sqlite::cases()),
     || ssh::NAMES.to_vec(),
     || names(&mysql_replica::cases()),
@@ -177,4 +179,11 @@ async fn rabbitmq_keeps_the_contract() {
         return;
     }
     hold(rabbitmq::cases()).await;
+}
+
+#[tokio::test]
+async fn redis_keeps_the_contract() {
+    if !missing("redis-server", "redis-server") {
+        hold(redis::cases()).await;
+    }
 }
