@@ -53,7 +53,53 @@ const FREEZE: ActionSpec = ActionSpec {
     facts: &[FactEffect::WritesDenied("{target}")],
 };
 
-pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE];
+const DRAIN: ActionSpec = ActionSpec {
+    name: "rabbitmq.drain",
+    summary: "Waits until queues hold nothing, ready or unacknowledged, stay so, and nobody can feed them",
+    nature: Nature::ReadOnly,
+    target: TARGET,
+    params: &[
+        ParamSpec::required("queues", TEXTS, "names or patterns such as `orders*`; each must mean a queue"),
+        ParamSpec::default("except", TEXTS, "[]", "names or patterns to leave alone, such as a queue of dead letters"),
+        ParamSpec::default(
+            "producers",
+            TEXTS,
+            "[]",
+            "users that must be frozen, connections and all; every other user must not be able to write, or be accepted",
+        ),
+        ParamSpec::default(
+            "accept",
+            TEXTS,
+            "[]",
+            "what can write and does not write into these queues: `user:`, `shovel:`, `federation:`, `queue:`, `exchange:` with a name",
+        ),
+        ParamSpec::default("stable_for", ParamType::Duration, "\"2s\"", "how long they must stay empty"),
+        ParamSpec::default(
+            "quorum_stable_for",
+            ParamType::Duration,
+            "\"15s\"",
+            "the same where a quorum queue is among them, whose own count is as old as its tick of 5 s",
+        ),
+        ParamSpec::default("every", ParamType::Duration, "\"200ms\"", "the pause between two askings"),
+        ParamSpec::required("within", ParamType::Duration, "how long it may take"),
+        ParamSpec::default(
+            "no_progress_for",
+            ParamType::Duration,
+            "\"30s\"",
+            "it fails when nothing went for this long, and names the queues",
+        ),
+    ],
+    outputs: &[
+        OutputSpec { name: "drained", doc: "how many messages went away while it waited" },
+        OutputSpec { name: "waited_ms", doc: "how long it waited, in milliseconds" },
+    ],
+    repeat: Repeat::Ensures,
+    has_probe: false,
+    undo: UndoSpec::NotNeeded,
+    facts: &[FactEffect::Drained("{target}")],
+};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE, DRAIN];
 
 pub(super) const CONNECTORS: &[ConnectorSpec] = &[ConnectorSpec {
     name: "rabbitmq",

@@ -40,7 +40,11 @@ impl Rabbit {
              loopback_users = none\ndefault_user = {ADMIN}\ndefault_pass = {ADMIN_PASSWORD}\nlog.file.level = info\n"
         );
         std::fs::write(folder.join("rabbitmq.conf"), settings).unwrap();
-        std::fs::write(folder.join("plugins"), "[rabbitmq_management,rabbitmq_federation,rabbitmq_shovel,rabbitmq_shovel_management].\n").unwrap();
+        std::fs::write(
+            folder.join("plugins"),
+            "[rabbitmq_management,rabbitmq_federation,rabbitmq_shovel,rabbitmq_shovel_management].\n",
+        )
+        .unwrap();
         let node = format!("n{amqp}@localhost");
         let (epmd, daemon) = processes(&folder, &node, dist, epmd_port);
         let mut rabbit = Self { folder, amqp, http, node, dist, epmd_port, epmd, daemon, client: reqwest_client() };

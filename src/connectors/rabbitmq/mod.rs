@@ -4,10 +4,14 @@ mod amqp;
 mod broker;
 mod bypass;
 mod canary;
+mod depth;
+mod drain;
+mod feed;
 mod freeze;
 mod permission;
 mod sessions;
 
+pub use drain::Drain;
 pub use freeze::FreezeWrites;
 
 use super::{ActionError, Registry, own_target};
@@ -15,6 +19,7 @@ use super::{ActionError, Registry, own_target};
 /// Adds the actions of this connector.
 pub(super) fn register(registry: &mut Registry) {
     registry.add(FreezeWrites);
+    registry.add(Drain);
 }
 
 /// An error of a proof: the apply before it did touch the target.

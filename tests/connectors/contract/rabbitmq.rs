@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pointsman::connectors::rabbitmq::FreezeWrites;
+use pointsman::connectors::rabbitmq::{Drain, FreezeWrites};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::{Case, Named, case, named};
-use crate::bench::{Bench, CANARY};
+use crate::bench::{Bench, CANARY, attempt};
 use crate::servers::rabbitmq::Rabbit;
 
 /// The broker, started by the first case.
@@ -17,9 +17,8 @@ type Shared = Arc<OnceCell<Rabbit>>;
 
 pub fn cases() -> Vec<Named> {
     let broker = Shared::default();
-    let of = |broker: &Shared| broker.clone();
-    let a = of(&broker);
-    vec![named("rabbitmq.freeze_writes", move || of_freeze(a.clone()))]
+    let [a, b] = [0; 2].map(|_| broker.clone());
+    vec![named("rabbitmq.freeze_writes", move || of_freeze(a.clone())), named("rabbitmq.drain", move || of_drain(b.clone()))]
 }
 
 /// A virtual host with a shop and a queue, seen by its definitions.
@@ -70,4 +69,15 @@ async fn of_freeze(broker: Shared) -> Case {
     let (place, bench) = Place::new(broker).await;
     let call = bench.call("freeze", Some("mq"), json!({ "users": place.users(), "accept": [] }));
     place.case(case(bench, FreezeWrites, call), ".*")
+}
+
+async fn of_drain(broker: Shared) -> Case {
+    let (place, bench) = Place::new(broker).await;
+    let frozen = bench.call("freeze", Some("mq"), json!({ "users": place.users(), "accept": [] }));
+    attempt(&FreezeWrites, &frozen).await.unwrap();
+    let params = json!({
+        "queues": ["orders"], "producers": [place.user], "stable_for": "1ms", "every": "5ms", "within": "5s", "accept": [],
+    });
+    let call = bench.call("drain", Some("mq"), params);
+    place.case(case(bench, Drain, call), ".*")
 }

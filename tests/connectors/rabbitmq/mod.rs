@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::bench::{Bench, CANARY};
 use crate::servers::rabbitmq::Rabbit;
 
+mod drain;
 mod freeze;
 
 /// A bench with the broker's `/` as the target `mq`.
