@@ -35,6 +35,13 @@ impl Patience {
         Self { ends: call.deadline.checked_sub(margin).unwrap_or(call.deadline), cancel: call.cancel.clone() }
     }
 
+    /// A time that no caller has set, for taking something back when the verb's own time is over.
+    #[cfg(feature = "postgres")]
+    pub(super) fn for_itself(span: Duration) -> Self {
+        let now = Instant::now();
+        Self { ends: now.checked_add(span).unwrap_or(now), cancel: CancellationToken::new() }
+    }
+
     /// This patience, but no longer than `span` from now.
     #[must_use]
     pub(super) fn at_most(&self, span: Duration) -> Self {

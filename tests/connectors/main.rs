@@ -17,6 +17,7 @@ mod mysql_pair;
 mod mysql_replica;
 #[cfg(feature = "mysql")]
 mod mysql_tables;
+mod pgbouncer;
 mod postgres_server;
 mod rabbitmq;
 mod redis;

@@ -1,7 +1,7 @@
 //! `switch.file`: a configuration file that applications read, replaced atomically.
 
 mod content;
-mod replace;
+pub(super) mod replace;
 mod switch;
 
 pub use switch::SwitchFile;

@@ -18,16 +18,16 @@ const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// A file that was read in one go.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Image {
-    pub(super) bytes: Vec<u8>,
-    pub(super) mode: u32,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
+pub(in crate::connectors) struct Image {
+    pub(in crate::connectors) bytes: Vec<u8>,
+    pub(in crate::connectors) mode: u32,
+    pub(in crate::connectors) uid: u32,
+    pub(in crate::connectors) gid: u32,
 }
 
 impl Image {
     /// The file at `path`; none when there is no such file.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, ActionError> {
+    pub(in crate::connectors) fn read(path: &Path) -> Result<Option<Self>, ActionError> {
         let failed = |error: io::Error| ActionError::untouched(format!("{} cannot be read: {error}", path.display()));
         let file = match fs::File::open(path) {
             Ok(file) => file,
@@ -46,18 +46,18 @@ impl Image {
         Ok(Some(Self { bytes, mode: meta.permissions().mode() & 0o7777, uid: meta.uid(), gid: meta.gid() }))
     }
 
-    pub(super) fn digest(&self) -> Digest {
+    pub(in crate::connectors) fn digest(&self) -> Digest {
         Digest::of(&self.bytes)
     }
 
     /// The bytes as text.
-    pub(super) fn text(&self) -> Result<&str, ActionError> {
+    pub(in crate::connectors) fn text(&self) -> Result<&str, ActionError> {
         std::str::from_utf8(&self.bytes).map_err(|error| ActionError::untouched(format!("the file is no UTF-8 text: {error}")))
     }
 }
 
 /// Where the file really is: through symbolic links, so that a link stays a link.
-pub(super) fn real_path(path: &Path) -> PathBuf {
+pub(in crate::connectors) fn real_path(path: &Path) -> PathBuf {
     if let Ok(real) = fs::canonicalize(path) {
         return real;
     }
@@ -66,7 +66,7 @@ pub(super) fn real_path(path: &Path) -> PathBuf {
 }
 
 /// The name under which this step keeps the bytes from before.
-pub(super) fn kept_path(path: &Path, call: &Call) -> PathBuf {
+pub(in crate::connectors) fn kept_path(path: &Path, call: &Call) -> PathBuf {
     let clean = |text: &str| -> String {
         text.chars().map(|c| if c.is_ascii_alphanumeric() || "-_[]".contains(c) { c } else { '_' }).collect()
     };
@@ -76,7 +76,7 @@ pub(super) fn kept_path(path: &Path, call: &Call) -> PathBuf {
 }
 
 /// What earlier steps kept beside the file.
-pub(super) fn kept_beside(path: &Path) -> Vec<PathBuf> {
+pub(in crate::connectors) fn kept_beside(path: &Path) -> Vec<PathBuf> {
     let prefix = format!(".{}.pointsman-", path.file_name().unwrap_or_default().to_string_lossy());
     let entries = path.parent().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
     let mut kept: Vec<_> = entries
@@ -91,7 +91,7 @@ pub(super) fn kept_beside(path: &Path) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// Untouched when it failed before the rename; touched when only the last sync failed.
-pub(super) fn put(path: &Path, image: &Image) -> Result<(), ActionError> {
+pub(in crate::connectors) fn put(path: &Path, image: &Image) -> Result<(), ActionError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let failed = |what: &str, error: io::Error| ActionError::untouched(format!("{}: {what}: {error}", path.display()));
     let mut temporary = tempfile::Builder::new()
@@ -114,7 +114,7 @@ pub(super) fn put(path: &Path, image: &Image) -> Result<(), ActionError> {
 }
 
 /// Removes a file, durable when it returns. No file is no error.
-pub(super) fn remove(path: &Path) -> Result<(), ActionError> {
+pub(in crate::connectors) fn remove(path: &Path) -> Result<(), ActionError> {
     match fs::remove_file(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -2,7 +2,10 @@
 
 mod link;
 mod name;
+mod place;
 mod session;
+
+pub(super) use place::{FINGERPRINT, fingerprint, host_and_port};
 
 use super::Registry;
 

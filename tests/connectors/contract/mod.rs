@@ -16,6 +16,7 @@ mod builtin;
 mod haproxy;
 mod http;
 mod mysql_replica;
+mod pgbouncer;
 mod promises;
 mod redis;
 mod rabbitmq;
@@ -119,6 +120,7 @@ const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
     || ssh::NAMES.to_vec(),
     || names(&mysql_replica::cases()),
     || names(&rabbitmq::cases()),
+    || names(&pgbouncer::cases()),
 ];
 
 fn names(cases: &[Named]) -> Vec<&'static str> {
@@ -186,4 +188,10 @@ async fn redis_keeps_the_contract() {
     if !missing("redis-server", "redis-server") {
         hold(redis::cases()).await;
     }
+#[tokio::test]
+async fn pgbouncer_keeps_the_contract() {
+    if missing("postgres", "postgresql-15") || missing("pgbouncer", "pgbouncer") {
+        return;
+    }
+    hold(pgbouncer::cases()).await;
 }
