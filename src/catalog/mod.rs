@@ -19,6 +19,7 @@ mod network;
 mod nginx;
 mod pgbouncer;
 mod postgres;
+mod postgres_replication;
 mod rabbitmq;
 mod ramp;
 mod redis;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::{
-    ActionSpec, ParamSpec, builtin, command, files, haproxy, http, mysql, mysql_replica, nginx, pgbouncer, postgres, rabbitmq,
-    redis, sqlite, ssh,
+    ActionSpec, ParamSpec, builtin, command, files, haproxy, http, mysql, mysql_replica, nginx, pgbouncer, postgres,
+    postgres_replication, rabbitmq, redis, sqlite, ssh,
 };
 
 /// What a target of one connector is configured with.
@@ -28,6 +28,7 @@ pub fn actions() -> impl Iterator<Item = &'static ActionSpec> {
         mysql::ACTIONS,
         mysql_replica::ACTIONS,
         postgres::ACTIONS,
+        postgres_replication::ACTIONS,
         redis::ACTIONS,
         rabbitmq::ACTIONS,
         haproxy::ACTIONS,

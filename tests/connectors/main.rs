@@ -18,6 +18,7 @@ mod mysql_replica;
 #[cfg(feature = "mysql")]
 mod mysql_tables;
 mod pgbouncer;
+mod postgres_replication;
 mod postgres_server;
 mod rabbitmq;
 mod redis;

@@ -17,6 +17,7 @@ mod haproxy;
 mod http;
 mod mysql_replica;
 mod pgbouncer;
+mod postgres_replication;
 mod promises;
 mod redis;
 mod rabbitmq;
@@ -121,6 +122,7 @@ const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
     || names(&mysql_replica::cases()),
     || names(&rabbitmq::cases()),
     || names(&pgbouncer::cases()),
+    || names(&postgres_replication::cases()),
 ];
 
 fn names(cases: &[Named]) -> Vec<&'static str> {
@@ -194,4 +196,12 @@ async fn pgbouncer_keeps_the_contract() {
         return;
     }
     hold(pgbouncer::cases()).await;
+}
+
+#[tokio::test]
+async fn replication_of_postgres_keeps_the_contract() {
+    if missing("postgres", "postgresql-15") {
+        return;
+    }
+    hold(postgres_replication::cases()).await;
 }
