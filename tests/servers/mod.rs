@@ -21,9 +21,9 @@ pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
 pub mod rabbitmq;
+pub mod redis;
 pub mod sshd;
 pub mod web;
-pub mod redis;
 
 /// A server's folder; everything it writes stays in it. Removed at the end.
 pub struct Folder(tempfile::TempDir);

@@ -19,8 +19,8 @@ mod mysql_replica;
 mod pgbouncer;
 mod postgres_replication;
 mod promises;
-mod redis;
 mod rabbitmq;
+mod redis;
 mod sqlite;
 mod ssh;
 
@@ -190,6 +190,8 @@ async fn redis_keeps_the_contract() {
     if !missing("redis-server", "redis-server") {
         hold(redis::cases()).await;
     }
+}
+
 #[tokio::test]
 async fn pgbouncer_keeps_the_contract() {
     if missing("postgres", "postgresql-15") || missing("pgbouncer", "pgbouncer") {
