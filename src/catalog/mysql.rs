@@ -1,9 +1,103 @@
 //! MySQL and MariaDB: one connector, the dialects told apart by the server.
 
 use super::network::{CONNECT_WITHIN, PASSWORD, TLS};
-use super::{ActionSpec, ConnectorSpec, ParamSpec, ParamType};
+use super::{ActionSpec, ConnectorSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
-pub(super) const ACTIONS: &[ActionSpec] = &[];
+const TARGET: TargetRule = TargetRule::Required("mysql");
+const TEXTS: ParamType = ParamType::List(&ParamType::Text);
+const DATABASES: ParamSpec =
+    ParamSpec::required("databases", TEXTS, "names or patterns with `*`; each must match something; never the server's own");
+const BINLOG: ParamSpec = ParamSpec::default(
+    "binlog",
+    ParamType::Boolean,
+    "false",
+    "whether REVOKE and GRANT are written to the binary log; replicas then follow them, and would be frozen too",
+);
+const CANARIES: ParamSpec = ParamSpec::default(
+    "canaries",
+    ParamType::List(&ParamType::Object(&[
+        ParamSpec::required("account", ParamType::Text, "the name that logs in, such as `shop_app`"),
+        ParamSpec::optional("password", ParamType::Secret, "its password"),
+        ParamSpec::optional("via", ParamType::Text, "`host:port` of another way to the server, such as a proxy"),
+        ParamSpec::required("table", ParamType::Text, "a table that it may write to, `database.table`"),
+        ParamSpec::optional("column", ParamType::Text, "the column that is written; the first one when left out"),
+    ])),
+    "[]",
+    "writes that touch no row, sent as the application: accepted before, refused under the freeze",
+);
+
+const FREEZE: ActionSpec = ActionSpec {
+    name: "mysql.freeze_writes",
+    summary: "Takes the right to write from accounts, cuts their sessions, waits for every open write, then reads the fence",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[
+        ParamSpec::default(
+            "accounts",
+            TEXTS,
+            "[]",
+            "`user@host` as the server has them, or patterns with `*`; each must match something",
+        ),
+        DATABASES,
+        ParamSpec::default(
+            "server",
+            ParamType::Boolean,
+            "false",
+            "makes the whole server read-only as well (`read_only`, with MySQL `super_read_only`)",
+        ),
+        CANARIES,
+        ParamSpec::default(
+            "barrier_within",
+            ParamType::Duration,
+            "\"10s\"",
+            "how long open writes may take to end before the freeze gives up",
+        ),
+        ParamSpec::default(
+            "cut_sessions",
+            ParamType::Boolean,
+            "true",
+            "ends the accounts' sessions, which keep their privileges otherwise; `false` waits until they are gone by themselves",
+        ),
+        ParamSpec::default(
+            "transactions",
+            ParamType::OneOf(&["end", "wait"]),
+            "\"end\"",
+            "what happens to open transactions that changed something: rolled back by the cut, or waited for",
+        ),
+        ParamSpec::default(
+            "events",
+            ParamType::OneOf(&["stop", "leave"]),
+            "\"stop\"",
+            "stops the event scheduler where an event may write; with `leave` each such event has to be accepted by name",
+        ),
+        ParamSpec::default("except_events", TEXTS, "[]", "`database.event`, or patterns, that write nothing"),
+        ParamSpec::default(
+            "accept_bypasses",
+            TEXTS,
+            "[]",
+            "ways past the freeze that are accepted, by the names that the inspection gives them, or patterns",
+        ),
+        BINLOG,
+    ],
+    outputs: &[
+        OutputSpec {
+            name: "fence",
+            doc: "the GTIDs behind which nothing of the accounts is, as text; null without a binary log",
+        },
+        OutputSpec { name: "fenced_at", doc: "the server's clock at that moment, UTC" },
+        OutputSpec { name: "accounts", doc: "how many accounts are frozen" },
+        OutputSpec { name: "sessions_cut", doc: "how many sessions were cut" },
+        OutputSpec { name: "barrier_ms", doc: "how long the wait for open writes took, in milliseconds" },
+    ],
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::Auto(
+        "gives back exactly the privileges that were there, turns the switches back and proves that nothing is missing or left over",
+    ),
+    facts: &[FactEffect::WritesDenied("{target}")],
+};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE];
 
 pub(super) const CONNECTORS: &[ConnectorSpec] = &[ConnectorSpec {
     name: "mysql",

@@ -1,20 +1,43 @@
 //! MySQL and MariaDB: one connector, the dialects told apart by the server.
 
+mod account;
+mod barrier;
+mod bypass;
+mod canary;
+mod cut;
 mod figure;
+mod freeze;
+mod grant;
+mod grants;
 mod gtid;
 mod link;
 mod name;
+mod order;
 mod replica;
+mod restore;
 mod session;
 mod store;
+mod variable;
 mod wait_replica;
 
+pub use freeze::FreezeWrites;
 pub(super) use store::open_store;
 pub use wait_replica::WaitReplica;
 
-use super::Registry;
+use super::{ActionError, Registry, count_of, own_target};
 
 /// Adds the actions of this connector.
 pub(super) fn register(registry: &mut Registry) {
+    registry.add(FreezeWrites);
     registry.add(WaitReplica);
+}
+
+/// What a session sends first when a step must not reach the replicas.
+fn unlogged(order: &order::Order) -> Vec<String> {
+    if order.binlog { Vec::new() } else { vec!["SET SESSION sql_log_bin = 0".to_owned()] }
+}
+
+/// An error behind something that was changed.
+fn after_change(error: ActionError) -> ActionError {
+    ActionError { touch: crate::model::Touch::Possible, ..error }
 }

@@ -1,0 +1,219 @@
+//! Writes that are sent as the application to be refused. None can touch a row: they say `WHERE FALSE`, in a transaction that is
+//! rolled back. The server checks privileges before it looks for rows.
+//!
+//! Before a freeze the same writes must be accepted (a broken canary proves nothing); under it each must be refused with an error
+//! about a permission; after the thaw the same are accepted as before.
+
+use serde_json::json;
+
+use super::link::Link;
+use super::name::{literal, quoted};
+use super::session::{Session, StatementError, open_link, text};
+use crate::connectors::{ActionError, Call, Target};
+use crate::model::{Arguments, Value};
+
+/// One way on which the application writes.
+#[derive(Clone)]
+pub(super) struct Canary {
+    /// The name that logs in.
+    pub(super) user: String,
+    password: String,
+    via: Option<String>,
+    table: String,
+    column: Option<String>,
+}
+
+/// How one canary write ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum End {
+    /// It was accepted, and touched nothing.
+    Accepted,
+    /// It was refused for want of a permission, with this number.
+    Refused(u16),
+    /// It failed for another reason and proves nothing.
+    Broken(String),
+}
+
+/// How all writes of one canary ended, in the order of [`KINDS`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Flight {
+    /// `user table`, and `via` where it is another way.
+    pub(super) name: String,
+    ends: Vec<End>,
+}
+
+/// The kinds of writes.
+const KINDS: [&str; 3] = ["insert", "update", "delete"];
+
+/// No permission for the table, the column, the database; the server is read-only.
+const PERMISSION: [u16; 5] = [1142, 1143, 1044, 1290, 1836];
+
+impl Canary {
+    /// The canaries that a step asks for.
+    pub(super) fn all(call: &Call) -> Result<Vec<Self>, ActionError> {
+        let Some(value) = call.params.get("canaries") else { return Ok(Vec::new()) };
+        let items = value.as_array().ok_or_else(|| ActionError::untouched("`canaries` must be a list"))?;
+        let one = |item: &Value| {
+            let item = Arguments::new(item.as_object().cloned().unwrap_or_default());
+            let account = item.text("account")?;
+            Ok(Self {
+                user: account.rsplit_once('@').map_or(account, |(user, _)| user).to_owned(),
+                password: item.opt_text("password")?.unwrap_or_default().to_owned(),
+                via: item.opt_text("via")?.map(str::to_owned),
+                table: item.text("table")?.to_owned(),
+                column: item.opt_text("column")?.map(str::to_owned),
+            })
+        };
+        items.iter().map(one).collect()
+    }
+
+    fn name(&self) -> String {
+        let via = self.via.as_ref().map_or_else(String::new, |via| format!(" via {via}"));
+        format!("{} on {}{via}", self.user, self.table)
+    }
+
+    /// Its statements; the column is looked up by `session`, which may see it.
+    async fn statements(&self, session: &mut Session, databases: &[String]) -> Result<Vec<String>, ActionError> {
+        let (db, table) = match (self.table.split_once('.'), databases) {
+            (Some(parts), _) => parts,
+            (None, [only]) => (only.as_str(), self.table.as_str()),
+            (None, _) => {
+                return Err(ActionError::untouched(format!("the canary's table `{}` needs its database in front", self.table)));
+            }
+        };
+        let sql = format!(
+            "SELECT column_name AS name FROM information_schema.columns WHERE table_schema = {} AND table_name = {} \
+             AND coalesce(generation_expression, '') = '' ORDER BY ordinal_position",
+            literal(db),
+            literal(table)
+        );
+        let columns: Vec<_> = session.rows(&sql).await?.iter().filter_map(|row| text(row, "name")).collect();
+        let wanted = self.column.as_ref().or(columns.first()).filter(|column| columns.contains(column));
+        let column = wanted.ok_or_else(|| {
+            ActionError::untouched(format!("the canary's table `{db}.{table}` is not there, or has no such column"))
+        })?;
+        let (place, column) = (format!("{}.{}", quoted(db), quoted(table)), quoted(column));
+        Ok(vec![
+            format!("INSERT INTO {place} ({column}) SELECT NULL FROM DUAL WHERE FALSE"),
+            format!("UPDATE {place} SET {column} = NULL WHERE FALSE"),
+            format!("DELETE FROM {place} WHERE FALSE"),
+        ])
+    }
+
+    /// Sends its writes; `session` is one of Pointsman's own, on the server that must be reached.
+    pub(super) async fn fly(
+        &self,
+        call: &Call,
+        target: &Target,
+        session: &mut Session,
+        databases: &[String],
+    ) -> Result<Flight, ActionError> {
+        let statements = self.statements(session, databases).await?;
+        let link = Link::as_account(call, target, self.via.as_deref(), &self.user, &self.password)?;
+        let broken = |why: String| Flight { name: self.name(), ends: vec![End::Broken(why); KINDS.len()] };
+        let mut own = match open_link(call, target, link).await {
+            Ok(opened) => opened,
+            Err(error) => return Ok(broken(error.to_string())),
+        };
+        let (here, there) = (session.identity(), own.identity());
+        if ["server_id", "server_uuid", "hostname", "port"].iter().any(|key| here[*key] != there[*key]) {
+            own.close().await;
+            return Ok(broken(format!("it reached another server: {there}")));
+        }
+        // In a strict mode a column without a default would be missed before the permission is.
+        for sql in ["SET SESSION sql_mode = ''", "START TRANSACTION"] {
+            own.silently(sql).await?;
+        }
+        let mut ends = Vec::new();
+        for sql in &statements {
+            ends.push(match own.execute_shown(sql, &format!("as {}: {sql}", self.user)).await {
+                Ok(_) => End::Accepted,
+                Err(StatementError::Server { code, .. }) if PERMISSION.contains(&code) => End::Refused(code),
+                Err(error) => End::Broken(error.to_string()),
+            });
+        }
+        let _ = own.silently("ROLLBACK").await;
+        own.close().await;
+        Ok(Flight { name: self.name(), ends })
+    }
+}
+
+impl Flight {
+    /// Why it proves nothing, where it does.
+    pub(super) fn broken(&self) -> Option<String> {
+        self.ends.iter().find_map(|end| match end {
+            End::Broken(why) => Some(format!("the canary of {} proves nothing: {why}", self.name)),
+            End::Accepted | End::Refused(_) => None,
+        })
+    }
+
+    /// The kinds that were accepted.
+    pub(super) fn accepted(&self) -> Vec<&'static str> {
+        KINDS.into_iter().zip(&self.ends).filter(|(_, end)| **end == End::Accepted).map(|(kind, _)| kind).collect()
+    }
+
+    /// For evidence and snapshots.
+    pub(super) fn facts(&self) -> Value {
+        let codes: Vec<_> = self
+            .ends
+            .iter()
+            .map(|end| match end {
+                End::Accepted => json!("accepted"),
+                End::Refused(code) => json!(format!("refused ({code})")),
+                End::Broken(why) => json!(format!("broken: {why}")),
+            })
+            .collect();
+        let ends: crate::model::Object = KINDS.iter().map(|kind| (*kind).to_owned()).zip(codes).collect();
+        json!({ "canary": self.name, "ends": ends, "accepted": self.accepted() })
+    }
+}
+
+/// Sends all canaries.
+pub(super) async fn fly_all(
+    call: &Call,
+    target: &Target,
+    session: &mut Session,
+    canaries: &[Canary],
+    databases: &[String],
+) -> Result<Vec<Flight>, ActionError> {
+    let mut flights = Vec::new();
+    for canary in canaries {
+        flights.push(canary.fly(call, target, session, databases).await?);
+    }
+    Ok(flights)
+}
+
+/// Every write must be refused.
+pub(super) fn all_refused(flights: &[Flight]) -> Result<(), String> {
+    for flight in flights {
+        if let Some(why) = flight.broken() {
+            return Err(why);
+        }
+        if let [kind, ..] = flight.accepted()[..] {
+            return Err(format!("the canary of {}: {kind} was accepted", flight.name));
+        }
+    }
+    Ok(())
+}
+
+/// The same writes must be accepted as at the time of the snapshot.
+pub(super) fn as_before(flights: &[Flight], before: &Value) -> Result<(), String> {
+    for flight in flights {
+        let saved = before.as_array().into_iter().flatten().find(|saved| saved["canary"] == json!(flight.name));
+        let Some(saved) = saved else { continue };
+        if let Some(why) = flight.broken() {
+            return Err(why);
+        }
+        if saved["accepted"] != json!(flight.accepted()) {
+            let (was, is) = (&saved["accepted"], flight.accepted());
+            return Err(format!("the canary of {}: {was} were accepted before, now {is:?}", flight.name));
+        }
+    }
+    Ok(())
+}
+
+impl std::fmt::Debug for Canary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Canary({})", self.name())
+    }
+}
