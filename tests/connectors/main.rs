@@ -12,6 +12,8 @@ mod freeze;
 mod haproxy;
 mod http;
 #[cfg(feature = "mysql")]
+mod mysql_freeze;
+#[cfg(feature = "mysql")]
 mod mysql_pair;
 #[cfg(feature = "mysql")]
 mod mysql_replica;

@@ -188,6 +188,8 @@ fn daemon(folder: &Folder, port: u16, options: &[String]) -> Daemon {
     let at = |name: &str| folder.join(name).display().to_string();
     let mut argv: Vec<String> = ["mariadbd", "--no-defaults", "--bind-address=127.0.0.1"].map(str::to_owned).into();
     argv.extend([format!("--port={port}"), format!("--server-id={port}"), format!("--datadir={}", at("data"))]);
+    // A server that starts removes every temporary table from its folder for them, those of other servers too.
+    argv.push(format!("--tmpdir={}", folder.path().display()));
     argv.extend([format!("--socket={}", at("mysql.sock")), format!("--pid-file={}", at("mysql.pid"))]);
     argv.extend(
         [

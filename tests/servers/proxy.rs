@@ -57,6 +57,11 @@ impl Proxy {
         self.cut_after.store(bytes, Ordering::SeqCst);
     }
 
+    /// How many of the bytes of [`Proxy::cut_after`] are still to come.
+    pub fn left(&self) -> usize {
+        self.cut_after.load(Ordering::SeqCst)
+    }
+
     /// How many connections were cut, refused or swallowed, and chunks delayed.
     pub fn fired(&self) -> u64 {
         self.fired.load(Ordering::SeqCst)

@@ -122,7 +122,7 @@ fn described(row: &Object) -> String {
 /// What could still become a change of the accounts behind the fence: their open transactions, and those that nobody holds. The
 /// server's list is a little behind, so it is asked again for a moment.
 pub(super) async fn changes_left(session: &mut Session, logins: &BTreeSet<String>) -> Result<Vec<String>, ActionError> {
-    const LAG: Duration = Duration::from_millis(500);
+    const LAG: Duration = Duration::from_millis(600);
     let end = Instant::now() + LAG;
     loop {
         let rows = session.rows(OPEN_TRANSACTIONS).await?;
@@ -132,7 +132,7 @@ pub(super) async fn changes_left(session: &mut Session, logins: &BTreeSet<String
         if found.is_empty() || Instant::now() > end {
             return Ok(found);
         }
-        session.patience().clone().sleep(LAG / 5).await?;
+        session.patience().clone().sleep(super::cut::FRESH).await?;
     }
 }
 

@@ -11,6 +11,10 @@ use crate::model::{Object, Span};
 /// The pause between two looks.
 const EVERY: Duration = Duration::from_millis(20);
 
+/// The same where transactions are looked at. The server keeps the list that it shows until nobody has looked for a tenth of a
+/// second: who asks more often sees the past for ever.
+pub(super) const FRESH: Duration = Duration::from_millis(150);
+
 /// How long a connection may take to say who it is, before it is cut unseen.
 const UNKNOWN: Duration = Duration::from_secs(1);
 
@@ -31,6 +35,10 @@ pub(super) async fn end_sessions(
     let begun = Instant::now();
     let patience = session.patience().at_most(within);
     let mut left: BTreeSet<i64> = open(session, logins).await?.iter().filter_map(id).collect();
+    let every = if how == Sessions::CutBetweenTransactions { FRESH } else { EVERY };
+    if how == Sessions::CutBetweenTransactions && !left.is_empty() {
+        patience.sleep(FRESH).await?;
+    }
     let mut cut = 0;
     let mut told = BTreeSet::new();
     let result = loop {
@@ -54,7 +62,7 @@ pub(super) async fn end_sessions(
             }
             told.insert(id);
         }
-        if let Err(stopped) = patience.sleep(EVERY).await {
+        if let Err(stopped) = patience.sleep(every).await {
             let named: Vec<_> = left.iter().take(5).map(|id| described(&now[id], busy.contains(id))).collect();
             let more = if left.len() > 5 { format!(" and {} more", left.len() - 5) } else { String::new() };
             break Err(ActionError::untouched(format!(

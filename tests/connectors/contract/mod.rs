@@ -15,6 +15,7 @@ use crate::servers::missing;
 mod builtin;
 mod haproxy;
 mod http;
+mod mysql;
 mod mysql_replica;
 mod pgbouncer;
 mod postgres_replication;
@@ -119,6 +120,7 @@ const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
     || names(&redis::cases()),
     || names(&sqlite::cases()),
     || ssh::NAMES.to_vec(),
+    || names(&mysql::cases()),
     || names(&mysql_replica::cases()),
     || names(&rabbitmq::cases()),
     || names(&pgbouncer::cases()),
@@ -167,6 +169,14 @@ async fn ssh_keeps_the_contract() {
     let cases = ssh::cases().await;
     assert_eq!(names(&cases), ssh::NAMES);
     hold(cases).await;
+}
+
+#[tokio::test]
+async fn freezing_mysql_keeps_the_contract() {
+    if missing("mariadbd", "mariadb-server") {
+        return;
+    }
+    hold(mysql::cases()).await;
 }
 
 #[tokio::test]
