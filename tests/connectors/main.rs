@@ -19,6 +19,7 @@ mod mysql_pair;
 mod mysql_replica;
 #[cfg(feature = "mysql")]
 mod mysql_tables;
+mod nginx;
 mod pgbouncer;
 mod postgres_replication;
 mod postgres_server;

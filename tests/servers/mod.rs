@@ -17,6 +17,7 @@ use nix::unistd::{Pid, User, chown, geteuid};
 pub mod haproxy;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
+pub mod nginx;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;

@@ -33,7 +33,7 @@ pub(super) fn stages(
             let (new, old) = (members(servers, &sides.new), members(servers, &sides.old));
             let Some(found) = split(&base(&old, saved), &whole(&new, servers), *share) else {
                 return Err(ActionError::untouched(format!("weights from 0 to 256 cannot give the new side {share}"))
-                    .hint("the smallest share of one server beside one other is 0.39%; for finer steps use `haproxy.map`"));
+                    .hint("the smallest share of one server beside one other is 0.39%; finer steps take a map of the configuration, or `nginx.split`"));
             };
             if (found.share - share.as_fraction()).abs() > (real - share.as_fraction()).abs() {
                 real = found.share;

@@ -1,6 +1,18 @@
-//! nginx, switched by a file that it includes.
+//! nginx, switched by a file that it includes: an upstream at once, or clients in shares.
+
+mod generation;
+mod include;
+mod route;
+mod split;
+mod switch;
+
+pub use split::Split;
+pub use switch::Switch;
 
 use super::Registry;
 
 /// Adds the actions of this connector.
-pub(super) fn register(_registry: &mut Registry) {}
+pub(super) fn register(registry: &mut Registry) {
+    registry.add(Switch);
+    registry.add(Split);
+}

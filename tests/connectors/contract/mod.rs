@@ -17,6 +17,7 @@ mod haproxy;
 mod http;
 mod mysql;
 mod mysql_replica;
+mod nginx;
 mod pgbouncer;
 mod postgres_replication;
 mod promises;
@@ -118,6 +119,7 @@ const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
     || names(&haproxy::cases()),
     || names(&http::cases()),
     || names(&redis::cases()),
+    || names(&nginx::cases()),
     || names(&sqlite::cases()),
     || ssh::NAMES.to_vec(),
     || names(&mysql::cases()),
@@ -154,6 +156,14 @@ async fn haproxy_keeps_the_contract() {
 #[tokio::test]
 async fn http_keeps_the_contract() {
     hold(http::cases()).await;
+}
+
+#[tokio::test]
+async fn nginx_keeps_the_contract() {
+    if missing("nginx", "nginx-light") {
+        return;
+    }
+    hold(nginx::cases()).await;
 }
 
 #[tokio::test]

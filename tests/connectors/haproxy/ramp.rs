@@ -160,7 +160,7 @@ async fn a_dwell_that_cannot_decide_and_a_share_that_weights_cannot_give_are_ref
     for (params, word) in [
         (with(json!(["1%", "100%"]), "5s", rate), "dwell: 15s"),
         (with(json!(["1%", "100%"]), "2s", json!({ "stat": "5xx", "below": 0.5 })), "dwell: 3s"),
-        (with(json!(["0.01%", "100%"]), "5s", json!(null)), "haproxy.map"),
+        (with(json!(["0.01%", "100%"]), "5s", json!(null)), "nginx.split"),
         (with(json!(["10%", "1%", "100%"]), "5s", json!(null)), "must rise"),
         (with(json!(["10%"]), "5s", json!(null)), "end with 100%"),
     ] {
