@@ -1,4 +1,4 @@
-//! PostgreSQL: logical replication, and what it does not carry.
+//! PostgreSQL: logical replication and what it does not carry, and questions.
 
 use super::{ActionSpec, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
@@ -64,6 +64,41 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         repeat: Repeat::Ensures,
         has_probe: true,
         undo: UndoSpec::Auto("sets every sequence that this step set to the value that it had before"),
+        facts: &[],
+    },
+    ActionSpec {
+        name: "postgres.query",
+        summary: "Reads rows in a read-only transaction, and holds them to conditions",
+        nature: Nature::ReadOnly,
+        target: TARGET,
+        params: &[
+            ParamSpec::required(
+                "sql",
+                ParamType::Program,
+                "one SELECT; templates are refused in it, values arrive through `bind`",
+            ),
+            ParamSpec::default(
+                "bind",
+                ParamType::List(&ParamType::Any),
+                "[]",
+                "the values of `$1`, `$2` and so on, as texts: write `$1::bigint` where the statement needs another type",
+            ),
+            ParamSpec::default(
+                "expect",
+                ParamType::Map(&ParamType::Condition),
+                "{}",
+                "conditions on the columns of the first row",
+            ),
+            ParamSpec::optional("rows", ParamType::Condition, "a condition on how many rows there are"),
+        ],
+        outputs: &[
+            OutputSpec { name: "row_count", doc: "how many rows there are" },
+            OutputSpec { name: "first", doc: "the first row by column name; null when there is none" },
+            OutputSpec { name: "rows", doc: "the first 100 rows" },
+        ],
+        repeat: Repeat::Ensures,
+        has_probe: false,
+        undo: UndoSpec::NotNeeded,
         facts: &[],
     },
 ];

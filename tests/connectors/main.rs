@@ -23,6 +23,7 @@ mod nginx;
 mod pgbouncer;
 mod postgres_replication;
 mod postgres_server;
+mod postgres_tables;
 mod rabbitmq;
 mod redis;
 mod server;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pointsman::connectors::postgres::{CarrySequences, WaitSubscription};
+use pointsman::connectors::postgres::{CarrySequences, Query, WaitSubscription};
 use pointsman::connectors::{Act, Inspect};
 use pointsman::model::{Finding, Touch};
 use serde_json::{Value, json};
@@ -219,4 +219,57 @@ async fn sequences_are_carried_past_their_source_and_back_exactly() {
     assert!(error.unwrap_err().message.contains("no sequence of the source is called `nosuch.*`"));
     assert_eq!(CarrySequences.probe(&call, &json!({ "behind": [] })).await.unwrap().finding, Finding::NotApplied);
     assert!(bench.statements().iter().any(|sql| sql.contains("setval(")));
+}
+
+#[tokio::test]
+async fn the_least_privileges_are_enough() {
+    if missing("postgres", "postgresql-15") {
+        return;
+    }
+    let pair = Pair::start().await;
+    let mut bench = pair.bench();
+    for (name, server) in [("old", &pair.old), ("new", &pair.new)] {
+        server
+            .sql(
+                "CREATE ROLE pointsman LOGIN PASSWORD 'least'; GRANT USAGE ON SCHEMA public TO pointsman;
+                 GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO pointsman",
+            )
+            .await;
+        let url = format!("postgres://pointsman@127.0.0.1:{}/postgres", server.port);
+        bench.target(name, "postgres", json!({ "url": url, "password": "least" }));
+    }
+    pair.old.sql("INSERT INTO orders (sku) VALUES ('x')").await;
+    let fence = pair.fence().await;
+    attempt(&WaitSubscription, &bench.call("wait", Some("new"), waiting(&fence, json!({})))).await.unwrap();
+    let call = bench.call("carry", Some("new"), json!({ "source": "old" }));
+    let error = attempt(&CarrySequences, &call).await.unwrap_err();
+    assert!(error.message.contains("permission denied"), "{error}");
+    pair.new.sql("GRANT UPDATE ON ALL SEQUENCES IN SCHEMA public TO pointsman").await;
+    let (snapshot, ..) = attempt(&CarrySequences, &call).await.unwrap();
+    CarrySequences.undo(&call, &snapshot).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_question_changes_nothing_and_its_values_are_data() {
+    if missing("postgres", "postgresql-15") {
+        return;
+    }
+    let pair = Pair::unlinked().await;
+    pair.new.sql("INSERT INTO orders (sku) VALUES ('it''s'), ('jam')").await;
+    let bench = pair.bench();
+    let ask = async |params: Value| attempt(&Query, &bench.call("ask", Some("new"), params)).await.map(|(_, applied, _)| applied);
+    let sql = "SELECT id, sku FROM orders WHERE sku = $1 OR id = $2::bigint ORDER BY id;";
+    let applied = ask(json!({ "sql": sql, "bind": ["it's", 2], "expect": { "sku": "it's" }, "rows": 2 })).await.unwrap();
+    assert_eq!(applied.outputs["first"], json!({ "id": 1, "sku": "it's" }));
+    assert!(ask(json!({ "sql": sql, "bind": ["it's", 2], "rows": 3 })).await.unwrap_err().message.contains("rows"));
+    for (sql, why) in [
+        ("DELETE FROM orders RETURNING id", "syntax error"),
+        ("SELECT nextval('down')", "read-only transaction"),
+        ("SELECT 1) r; DELETE FROM orders; SELECT (1", "cannot insert multiple commands"),
+        ("SELECT $1", "failed"),
+    ] {
+        let error = ask(json!({ "sql": sql })).await.unwrap_err();
+        assert!(error.message.contains(why) && error.touch == Touch::Untouched, "{sql}: {error}");
+    }
+    assert_eq!(pair.new.value("SELECT count(*) FROM orders").await.as_deref(), Some("2"));
 }

@@ -47,6 +47,8 @@ pub(super) fn open(call: &Call, target: &Target) -> Result<Arc<dyn TableStore>, 
         "sqlite" => Ok(crate::connectors::sqlite::open_store(call, target)),
         #[cfg(feature = "mysql")]
         "mysql" => Ok(crate::connectors::mysql::open_store(call, target)),
+        #[cfg(feature = "postgres")]
+        "postgres" => Ok(crate::connectors::postgres::open_store(call, target)),
         other => {
             let _ = call;
             Err(ActionError::untouched(format!("the tables of a `{other}` target cannot be measured: `{}`", target.name)))

@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pointsman::connectors::postgres::{CarrySequences, WaitSubscription};
+use pointsman::connectors::postgres::{CarrySequences, Query, WaitSubscription};
 use serde_json::json;
 
 use super::{Case, Named, case, named};
+use crate::bench::CANARY;
 use crate::postgres_replication::{Pair, waiting};
 
 pub fn cases() -> Vec<Named> {
-    vec![named("postgres.wait_subscription", of_wait), named("postgres.carry_sequences", of_carry)]
+    vec![
+        named("postgres.wait_subscription", of_wait),
+        named("postgres.carry_sequences", of_carry),
+        named("postgres.query", of_query),
+    ]
 }
 
 fn seen(pair: &Arc<Pair>) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = BTreeMap<String, String>>>> + 'static {
@@ -55,4 +60,14 @@ async fn of_carry() -> Case {
             pair.new.sql("SELECT setval('orders_id_seq', 1, false)").await;
         }
     })
+}
+
+async fn of_query() -> Case {
+    let pair = Arc::new(Pair::unlinked().await);
+    pair.new.sql(&format!("INSERT INTO orders (sku) VALUES ('{CANARY}')")).await;
+    let bench = pair.bench();
+    let sql = "SELECT sku, $1 AS s FROM orders WHERE sku = $1 -- the one";
+    let call = bench.call("query", Some("new"), json!({ "sql": sql, "bind": [CANARY], "expect": { "sku": CANARY } }));
+    let world = seen(&pair);
+    case(bench, Query, call).seen_by(world)
 }
