@@ -18,7 +18,7 @@ const SHOP: &str = "CREATE SCHEMA shop; CREATE SCHEMA \"Odd.one\";
     CREATE TABLE shop.log_2 PARTITION OF shop.log FOR VALUES FROM (10) TO (20);
     INSERT INTO shop.log SELECT n, '2026-11-21' FROM generate_series(1, 15) n;
     CREATE TABLE shop.parent (id int); CREATE TABLE shop.child () INHERITS (shop.parent); INSERT INTO shop.child VALUES (1), (2);
-    CREATE TABLE \"Odd.one\".\"a \"\"b\" (id int); CREATE VIEW shop.seen AS SELECT * FROM shop.orders;";
+    CREATE TABLE \"Odd.one\".\"a \"\"b\" (id int); CREATE VIEW shop.seen AS SELECT * FROM shop.parent;";
 
 fn bench(old: &Postgres, new: &Postgres, user: &str, password: &str) -> Bench {
     let mut bench = Bench::new();
