@@ -44,6 +44,14 @@ enum Family {
 }
 
 impl Column {
+    /// Whether its values are numbers to the server.
+    pub(super) fn is_number(&self) -> bool {
+        match self.family() {
+            Family::Exact | Family::Bits | Family::Float => true,
+            Family::Text | Family::Time | Family::Bytes | Family::Other => false,
+        }
+    }
+
     fn family(&self) -> Family {
         match self.kind.as_str() {
             "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" | "year" => Family::Exact,

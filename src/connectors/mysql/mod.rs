@@ -6,6 +6,7 @@ mod bypass;
 mod canary;
 mod cut;
 mod figure;
+mod following;
 mod freeze;
 mod grant;
 mod grants;
@@ -13,14 +14,20 @@ mod gtid;
 mod link;
 mod name;
 mod order;
+mod promote;
 mod replica;
+mod replicate_from;
 mod restore;
 mod session;
+mod stop_replica;
 mod store;
 mod variable;
 mod wait_replica;
 
 pub use freeze::FreezeWrites;
+pub use promote::Promote;
+pub use replicate_from::ReplicateFrom;
+pub use stop_replica::StopReplica;
 pub(super) use store::open_store;
 pub use wait_replica::WaitReplica;
 
@@ -30,6 +37,9 @@ use super::{ActionError, Registry, count_of, own_target};
 pub(super) fn register(registry: &mut Registry) {
     registry.add(FreezeWrites);
     registry.add(WaitReplica);
+    registry.add(StopReplica);
+    registry.add(Promote);
+    registry.add(ReplicateFrom);
 }
 
 /// What a session sends first when a step must not reach the replicas.

@@ -112,7 +112,8 @@ async fn limit(session: &mut Session) -> Result<(), ActionError> {
     Ok(())
 }
 
-async fn columns(session: &mut Session, schema: &str, table: &str) -> Result<Vec<Column>, ActionError> {
+/// The columns of a table; none where there is no such table that the account may see.
+pub(super) async fn columns(session: &mut Session, schema: &str, table: &str) -> Result<Vec<Column>, ActionError> {
     let sql = format!(
         "SELECT column_name AS n, data_type AS t, numeric_precision AS p FROM information_schema.columns \
          WHERE table_schema = {} AND table_name = {}",

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use pointsman::connectors::mysql::WaitReplica;
+use pointsman::connectors::mysql::{Promote, ReplicateFrom, StopReplica, WaitReplica};
+use pointsman::connectors::{Act, Call};
 use serde_json::json;
 
 use super::{Case, Named, case, named};
@@ -11,7 +12,12 @@ use crate::bench::{Bench, CANARY};
 use crate::servers::mariadb::MariaDb;
 
 pub fn cases() -> Vec<Named> {
-    vec![named("mysql.wait_replica", of_wait)]
+    vec![
+        named("mysql.wait_replica", of_wait),
+        named("mysql.stop_replica", of_stop),
+        named("mysql.promote", of_promote),
+        named("mysql.replicate_from", of_replicate),
+    ]
 }
 
 /// A source and its replica; the account that acts has the secret as its password.
@@ -24,9 +30,17 @@ async fn pair() -> (Rc<Pair>, Bench) {
     let (old, new) = tokio::join!(MariaDb::start(), MariaDb::start());
     old.allow_replicas().await;
     old.run("CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY)").await;
-    let account = format!("CREATE USER pointsman@'%' IDENTIFIED BY '{CANARY}'; GRANT ALL ON *.* TO pointsman@'%'");
+    let account = format!(
+        "CREATE USER pointsman@'%' IDENTIFIED BY '{CANARY}'; GRANT SLAVE MONITOR, REPLICATION SLAVE ADMIN, READ ONLY ADMIN, RELOAD,
+        REPLICATION SLAVE ON *.* TO pointsman@'%'"
+    );
     old.run(&account).await;
     new.follow(&old).await;
+    new.run(&format!(
+        "STOP SLAVE; CHANGE MASTER TO MASTER_USER='pointsman', MASTER_PASSWORD='{CANARY}', MASTER_DELAY=0, MASTER_CONNECT_RETRY=3,
+        MASTER_HEARTBEAT_PERIOD=7.5, IGNORE_SERVER_IDS=(77,78); START SLAVE"
+    ))
+    .await;
     new.caught_up_with(&old).await;
     let mut bench = Bench::new();
     for (name, server) in [("old", &old), ("new", &new)] {
@@ -49,10 +63,12 @@ async fn world(pair: &Pair) -> BTreeMap<String, String> {
             "Connect_Retry",
             "SQL_Delay",
             "Master_SSL_Allowed",
+            "Replicate_Ignore_Server_Ids",
         ] {
             world.insert(format!("{name} {field}"), server.replica_field(field).await.unwrap_or_default());
         }
-        let variables: (String, i64, String) = server.one("SELECT @@global.gtid_slave_pos, @@read_only, @@event_scheduler").await;
+        let variables: (String, i64, String) =
+            server.one("SELECT @@global.gtid_current_pos, @@read_only, @@event_scheduler").await;
         world.insert(format!("{name} variables"), format!("{variables:?}"));
         let rows: i64 = server.one("SELECT count(*) FROM shop.orders").await;
         world.insert(format!("{name} rows"), rows.to_string());
@@ -60,18 +76,51 @@ async fn world(pair: &Pair) -> BTreeMap<String, String> {
     world
 }
 
-async fn of_wait() -> Case {
-    let (pair, bench) = pair().await;
-    let fence: String = pair.old.one("SELECT @@global.gtid_binlog_pos").await;
-    let call = bench.call("wait", Some("new"), json!({ "fence": fence, "within": "5s" }));
+/// A case in a pair, which is its world; what somebody else does there is a statement at one of the two.
+fn of_pair(
+    bench: Bench,
+    pair: Rc<Pair>,
+    action: impl Act + 'static,
+    call: Call,
+    at: &'static str,
+    tampering: &'static str,
+) -> Case {
     let (seen, tampered) = (pair.clone(), pair);
-    case(bench, WaitReplica, call)
+    case(bench, action, call)
         .tampered_by(move || {
             let pair = tampered.clone();
-            async move { pair.new.run("STOP SLAVE; SET GLOBAL gtid_slave_pos = '0-1-1'").await }
+            async move { if at == "old" { pair.old.run(tampering).await } else { pair.new.run(tampering).await } }
         })
         .seen_by(move || {
             let pair = seen.clone();
             async move { world(&pair).await }
         })
+}
+
+async fn of_wait() -> Case {
+    let (pair, bench) = pair().await;
+    let fence: String = pair.old.one("SELECT @@global.gtid_binlog_pos").await;
+    let call = bench.call("wait", Some("new"), json!({ "fence": fence, "within": "5s" }));
+    of_pair(bench, pair, WaitReplica, call, "new", "STOP SLAVE; SET GLOBAL gtid_slave_pos = '0-1-1'")
+}
+
+async fn of_stop() -> Case {
+    let (pair, bench) = pair().await;
+    let call = bench.call("stop", Some("new"), json!({}));
+    of_pair(bench, pair, StopReplica, call, "new", "START SLAVE SQL_THREAD")
+}
+
+async fn of_promote() -> Case {
+    let (pair, bench) = pair().await;
+    pair.new.run("SET GLOBAL read_only = 1").await;
+    let fence: String = pair.old.one("SELECT @@global.gtid_binlog_pos").await;
+    let call = bench.call("promote", Some("new"), json!({ "fence": fence, "writable": true, "password": CANARY }));
+    of_pair(bench, pair, Promote, call, "new", "SET GLOBAL read_only = 1")
+}
+
+async fn of_replicate() -> Case {
+    let (pair, bench) = pair().await;
+    let params = json!({ "source": "new", "user": "pointsman", "password": CANARY, "within": "10s" });
+    let call = bench.call("back", Some("old"), params);
+    of_pair(bench, pair, ReplicateFrom, call, "old", "STOP SLAVE SQL_THREAD")
 }

@@ -1,0 +1,164 @@
+//! How a replica follows its source: every setting that its status shows, kept before it is taken away and set again word by word.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::name::literal;
+use super::replica::{Replica, Thread, named};
+use super::session::{Dialect, Session};
+use crate::connectors::ActionError;
+use crate::model::Value;
+
+/// The settings of one channel, by MariaDB's names of the fields.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Following {
+    fields: BTreeMap<String, String>,
+    pub(super) reads: bool,
+    pub(super) applies: bool,
+}
+
+/// How a field of the status is set again.
+enum Setting {
+    Text(&'static str),
+    Number(&'static str),
+    Flag(&'static str),
+    List(&'static str),
+}
+
+use Setting::{Flag, List, Number, Text};
+
+/// The fields that say how a replica follows; `MASTER_` is `SOURCE_` in MySQL.
+const FIELDS: [(&str, Setting); 20] = [
+    ("Master_Host", Text("MASTER_HOST")),
+    ("Master_Port", Number("MASTER_PORT")),
+    ("Master_User", Text("MASTER_USER")),
+    ("Connect_Retry", Number("MASTER_CONNECT_RETRY")),
+    ("Using_Gtid", Number("MASTER_USE_GTID")),
+    ("Auto_Position", Number("MASTER_AUTO_POSITION")),
+    ("SQL_Delay", Number("MASTER_DELAY")),
+    ("Slave_heartbeat_period", Number("MASTER_HEARTBEAT_PERIOD")),
+    ("Master_SSL_Allowed", Flag("MASTER_SSL")),
+    ("Master_SSL_CA_File", Text("MASTER_SSL_CA")),
+    ("Master_SSL_CA_Path", Text("MASTER_SSL_CAPATH")),
+    ("Master_SSL_Cert", Text("MASTER_SSL_CERT")),
+    ("Master_SSL_Cipher", Text("MASTER_SSL_CIPHER")),
+    ("Master_SSL_Key", Text("MASTER_SSL_KEY")),
+    ("Master_SSL_Crl", Text("MASTER_SSL_CRL")),
+    ("Master_SSL_Crlpath", Text("MASTER_SSL_CRLPATH")),
+    ("Master_SSL_Verify_Server_Cert", Flag("MASTER_SSL_VERIFY_SERVER_CERT")),
+    ("Replicate_Ignore_Server_Ids", List("IGNORE_SERVER_IDS")),
+    ("Replicate_Do_Domain_Ids", List("DO_DOMAIN_IDS")),
+    ("Replicate_Ignore_Domain_Ids", List("IGNORE_DOMAIN_IDS")),
+];
+
+impl Following {
+    /// The settings in a status.
+    pub(super) fn of(replica: &Replica) -> Self {
+        let fields = FIELDS.iter().map(|(name, _)| ((*name).to_owned(), replica.field(name)));
+        Self {
+            fields: fields.filter(|(_, value)| !value.is_empty()).collect(),
+            reads: replica.reader() != Thread::Stopped,
+            applies: replica.applier() != Thread::Stopped,
+        }
+    }
+
+    /// For a snapshot; the password is in none of it, because no server tells it.
+    pub(super) fn to_json(&self) -> Value {
+        json!({ "settings": self.fields, "reads": self.reads, "applies": self.applies })
+    }
+
+    /// From a snapshot.
+    pub(super) fn from_json(value: &Value) -> Result<Self, ActionError> {
+        let fields = value["settings"].as_object().ok_or_else(|| ActionError::untouched("the snapshot names no settings"))?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Ok(Self {
+            fields: fields.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+            reads: value["reads"].as_bool().unwrap_or(false),
+            applies: value["applies"].as_bool().unwrap_or(false),
+        })
+    }
+
+    /// The settings that differ, each with both values; empty where this is the same way of following.
+    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
+        let none = String::new();
+        let names = self.fields.keys().chain(other.fields.keys().filter(|name| !self.fields.contains_key(*name)));
+        names
+            .map(|name| (name, self.fields.get(name).unwrap_or(&none), other.fields.get(name).unwrap_or(&none)))
+            .filter(|(_, mine, theirs)| mine != theirs)
+            .map(|(name, mine, theirs)| format!("{name} is `{theirs}` and was `{mine}`"))
+            .collect()
+    }
+
+    /// The statement that follows in this way again, to send and to show.
+    pub(super) fn change(&self, dialect: Dialect, channel: &str, password: &str) -> (String, String) {
+        let mut parts = Vec::new();
+        for (name, setting) in &FIELDS {
+            let Some(value) = self.fields.get(*name) else { continue };
+            let (key, value) = match setting {
+                Text(key) => (key, literal(value)),
+                Number(key) => (key, value.to_ascii_lowercase()),
+                Flag(key) => (key, if value == "Yes" { "1" } else { "0" }.to_owned()),
+                List(key) => (key, format!("({value})")),
+            };
+            parts.push(format!("{key} = {value}"));
+        }
+        statement(dialect, channel, &parts, password)
+    }
+}
+
+/// A statement that makes a server follow, to send and to show; `MASTER_` in the parts becomes `SOURCE_` for MySQL.
+pub(super) fn statement(dialect: Dialect, channel: &str, parts: &[String], password: &str) -> (String, String) {
+    let with = |password: &str| match dialect {
+        Dialect::MariaDb => {
+            let name = if channel.is_empty() { String::new() } else { format!(" {}", literal(channel)) };
+            format!("CHANGE MASTER{name} TO {}, MASTER_PASSWORD = {password}", parts.join(", "))
+        }
+        Dialect::MySql => {
+            let parts: Vec<_> = parts.iter().map(|part| part.replacen("MASTER_", "SOURCE_", 1)).collect();
+            let name = if channel.is_empty() { String::new() } else { format!(" FOR CHANNEL {}", literal(channel)) };
+            format!("CHANGE REPLICATION SOURCE TO {}, SOURCE_PASSWORD = {password}{name}", parts.join(", "))
+        }
+    };
+    (with(&literal(password)), with("'***'"))
+}
+
+/// Starts the threads that shall run and waits until they do; the error says what the server says.
+pub(super) async fn start(session: &mut Session, channel: &str, reads: bool, applies: bool) -> Result<Replica, ActionError> {
+    let dialect = session.dialect();
+    let gone = || ActionError::touched("the server follows nobody any more");
+    let now = Following::of(&Replica::read(session, channel).await?.ok_or_else(gone)?);
+    for (wanted, running, thread) in [(applies, now.applies, " SQL_THREAD"), (reads, now.reads, " IO_THREAD")] {
+        if wanted && !running {
+            let sql = named(dialect, channel, "START", thread);
+            session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
+        }
+    }
+    let patience = session.patience().clone();
+    loop {
+        let replica = Replica::read_silently(session, channel).await.map_err(touched)?.ok_or_else(gone)?;
+        let ready = (!reads || replica.reader() == Thread::Running) && (!applies || replica.applier() == Thread::Running);
+        if ready {
+            return Ok(replica);
+        }
+        let errors = [replica.reader_error(), replica.applier_error()].join(" ");
+        let ended = (reads && replica.reader() == Thread::Stopped) || (applies && replica.applier() == Thread::Stopped);
+        if ended || replica.is_refused() {
+            return Err(ActionError::touched(format!("the replication does not run: {}", errors.trim())));
+        }
+        if let Err(stopped) = patience.sleep(Duration::from_millis(100)).await {
+            return Err(ActionError::touched(format!("the replication does not run yet, {stopped}: {}", errors.trim())));
+        }
+    }
+}
+
+/// An error of a look in the middle of a change.
+pub(super) fn touched(error: ActionError) -> ActionError {
+    ActionError { touch: crate::model::Touch::Possible, ..error }
+}
+
+/// `touched`, with what a person can send by hand.
+pub(super) fn by_hand(error: ActionError, statements: Vec<String>) -> ActionError {
+    touched(error).manual(statements)
+}

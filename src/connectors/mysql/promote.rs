@@ -1,0 +1,234 @@
+//! `mysql.promote`: a replica that has applied everything follows nobody any more.
+//!
+//! `RESET SLAVE ALL` throws the relay log away, with what arrived and was not applied yet. So reading ends first, what has arrived is
+//! applied, and only then the settings go.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::following::{Following, by_hand, start, touched};
+use super::gtid::Position;
+use super::replica::{Replica, Thread, named};
+use super::session::{Session, open};
+use super::stop_replica::channel;
+use super::wait_replica::{applied, fence, not_a_replica};
+use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, own_target};
+use crate::model::{Finding, Span, Touch, Value};
+
+/// The action.
+#[derive(Debug)]
+pub struct Promote;
+
+const READ_ONLY: &str = "SELECT @@global.read_only AS read_only";
+
+async fn read_only(session: &mut Session) -> Result<bool, ActionError> {
+    let found = session.value(READ_ONLY).await?;
+    Ok(!matches!(found.as_deref(), Some("0" | "OFF")))
+}
+
+fn asked_fence(call: &Call, session: &Session) -> Result<Option<Position>, ActionError> {
+    call.params.get("fence").map(|_| fence(call, session.dialect())).transpose()
+}
+
+/// What is missing of everything that has arrived, and of the fence.
+async fn missing(session: &mut Session, replica: &Replica, fence: Option<&Position>) -> Result<Vec<String>, ActionError> {
+    let received = replica.received()?;
+    let mut missing = applied(session, replica, &received).await?.missing(&received);
+    if let Some(fence) = fence {
+        missing.extend(applied(session, replica, fence).await?.missing(fence));
+    }
+    Ok(missing)
+}
+
+async fn apply_what_arrived(session: &mut Session, channel: &str, fence: Option<&Position>) -> Result<(), ActionError> {
+    let patience = session.patience().clone();
+    loop {
+        let replica = Replica::read_silently(session, channel).await?.ok_or_else(|| not_a_replica(channel))?;
+        let missing = missing(session, &replica, fence).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let short = format!("`{}` is not applied, so the replica was not promoted", missing.join(","));
+        if replica.applier() == Thread::Stopped {
+            return Err(ActionError::untouched(format!("{short}: the SQL thread is stopped {}", replica.applier_error())));
+        }
+        patience
+            .sleep(Duration::from_millis(50))
+            .await
+            .map_err(|stopped| ActionError::untouched(format!("{short}: {stopped}")))?;
+    }
+}
+
+#[async_trait]
+impl Inspect for Promote {
+    fn name(&self) -> &'static str {
+        "mysql.promote"
+    }
+
+    async fn inspect(&self, call: &Call) -> Result<Inspection, ActionError> {
+        let (mut session, channel) = (open(call, own_target(call)?).await?, channel(call)?);
+        let (dialect, fence) = (session.dialect(), asked_fence(call, &session)?);
+        let replica = Replica::read(&mut session, &channel).await?.ok_or_else(|| not_a_replica(&channel))?;
+        let lacks = missing(&mut session, &replica, fence.as_ref()).await?;
+        let mut statements = vec![
+            named(dialect, &channel, "STOP", " IO_THREAD"),
+            named(dialect, &channel, "STOP", ""),
+            named(dialect, &channel, "RESET", " ALL"),
+        ];
+        let was = read_only(&mut session).await?;
+        if call.params.flag("writable")? && was {
+            statements.push("SET GLOBAL read_only = 0".to_owned());
+        }
+        let blocker = |what: String| Blocker { what, owner: None };
+        let gtid = (!replica.uses_gtid())
+            .then(|| blocker("the replica does not use GTIDs: its place could not be found again".to_owned()));
+        let found = Inspection {
+            identity: session.identity(),
+            state: json!({ "replica": replica.facts(), "lacks": lacks, "read_only": was }),
+            statements,
+            undo_statements: vec![
+                Following::of(&replica).change(dialect, &channel, "").1,
+                named(dialect, &channel, "START", " SQL_THREAD"),
+                named(dialect, &channel, "START", " IO_THREAD"),
+            ],
+            blockers: gtid.into_iter().collect(),
+            ..Inspection::default()
+        };
+        session.close().await;
+        Ok(found)
+    }
+
+    async fn capture(&self, call: &Call) -> Result<Value, ActionError> {
+        let (mut session, channel) = (open(call, own_target(call)?).await?, channel(call)?);
+        let replica = Replica::read(&mut session, &channel).await?;
+        if replica.as_ref().is_some_and(|replica| !replica.uses_gtid()) {
+            return Err(ActionError::untouched(
+                "the replica does not use GTIDs: after a promotion its place could not be found again",
+            )
+            .hint("let it follow by GTID first (`MASTER_USE_GTID = slave_pos`, or `SOURCE_AUTO_POSITION = 1`)"));
+        }
+        let following = replica.map_or(Value::Null, |replica| Following::of(&replica).to_json());
+        let snapshot = json!({ "following": following, "read_only": read_only(&mut session).await? });
+        session.close().await;
+        Ok(snapshot)
+    }
+
+    async fn probe(&self, call: &Call, snapshot: &Value) -> Result<Probed, ActionError> {
+        let (mut session, channel) = (open(call, own_target(call)?).await?, channel(call)?);
+        let replica = Replica::read(&mut session, &channel).await?;
+        let writable = !call.params.flag("writable")? || !read_only(&mut session).await?;
+        let before = Following::from_json(&snapshot["following"]).ok();
+        let finding = match &replica {
+            None if writable => Finding::Applied,
+            None => Finding::Partial("it follows nobody, and is still read-only".to_owned()),
+            Some(replica) if before.as_ref().is_some_and(|before| *before == Following::of(replica)) => Finding::NotApplied,
+            Some(replica) => Finding::Partial(format!("it still follows {}, and not as before", replica.source())),
+        };
+        let facts = replica.map_or(Value::Null, |replica| replica.facts());
+        Ok(Probed { finding, outputs: json!({ "applied": null }), facts })
+    }
+}
+
+#[async_trait]
+impl Act for Promote {
+    async fn apply(&self, call: &Call, _snapshot: &Value) -> Result<Applied, ActionError> {
+        let (mut session, channel) = (open(call, own_target(call)?).await?, channel(call)?);
+        let (dialect, fence) = (session.dialect(), asked_fence(call, &session)?);
+        session.hurry(call.params.opt_span("within")?.unwrap_or(Span::from_secs(60)).as_duration());
+        if let Some(replica) = Replica::read(&mut session, &channel).await? {
+            let reading = replica.reader() != Thread::Stopped;
+            if reading {
+                let sql = named(dialect, &channel, "STOP", " IO_THREAD");
+                session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
+            }
+            let waited = apply_what_arrived(&mut session, &channel, fence.as_ref()).await;
+            waited.map_err(|error| if reading { touched(error) } else { error })?;
+            for sql in [named(dialect, &channel, "STOP", ""), named(dialect, &channel, "RESET", " ALL")] {
+                session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
+            }
+        }
+        if call.params.flag("writable")? && read_only(&mut session).await.map_err(touched)? {
+            let sql = "SET GLOBAL read_only = 0";
+            session.execute(sql).await.map_err(|error| error.of_change(sql))?;
+        }
+        let position = position(&mut session).await.map_err(touched)?;
+        session.close().await;
+        Ok(Applied { outputs: json!({ "applied": position }) })
+    }
+
+    async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
+        let (mut session, channel) = (open(call, own_target(call)?).await.map_err(touched)?, channel(call)?);
+        if let Some(replica) = Replica::read(&mut session, &channel).await.map_err(touched)? {
+            return Err(ActionError::touched(format!("the server follows {}", replica.source())));
+        }
+        let read_only = read_only(&mut session).await.map_err(touched)?;
+        if call.params.flag("writable")? && read_only {
+            return Err(ActionError::touched("the server is read-only"));
+        }
+        let position = position(&mut session).await.map_err(touched)?;
+        let facts = json!({ "identity": session.identity(), "follows": null, "read_only": read_only, "applied": position });
+        session.close().await;
+        Ok(Evidence::new(facts))
+    }
+
+    async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {
+        let (mut session, channel) = (open(call, own_target(call)?).await?, channel(call)?);
+        let dialect = session.dialect();
+        let was_read_only = snapshot["read_only"].as_bool().unwrap_or(false);
+        let Ok(before) = Following::from_json(&snapshot["following"]) else {
+            return Ok(Evidence::new(json!({ "undo": "it followed nobody before" })));
+        };
+        let (sql, shown) = before.change(dialect, &channel, call.params.text("password")?);
+        let manual = vec![
+            format!("SET GLOBAL read_only = {}", i32::from(was_read_only)),
+            shown.clone(),
+            named(dialect, &channel, "START", ""),
+        ];
+        let undone = async {
+            if read_only(&mut session).await? != was_read_only {
+                let sql = format!("SET GLOBAL read_only = {}", i32::from(was_read_only));
+                session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
+            }
+            match Replica::read(&mut session, &channel).await? {
+                None => {
+                    let changed = session.execute_shown(&sql, &shown).await;
+                    changed.map_err(|error| error.of_change(&shown))?;
+                }
+                Some(replica) => {
+                    let changed = before.differences(&Following::of(&replica));
+                    if !changed.is_empty() {
+                        let text = format!("the server follows another way than before: {}", changed.join(", "));
+                        return Err(ActionError::untouched(text));
+                    }
+                }
+            }
+            let replica = start(&mut session, &channel, before.reads, before.applies).await?;
+            let left = before.differences(&Following::of(&replica));
+            if !left.is_empty() {
+                return Err(ActionError::touched(format!("not all is as before: {}", left.join(", "))));
+            }
+            let position = position(&mut session).await?;
+            Ok(json!({
+                "identity": session.identity(), "replica": replica.facts(), "differences": left,
+                "read_only": read_only(&mut session).await?, "position": position,
+            }))
+        };
+        let facts = undone.await.map_err(|error: ActionError| match error.touch {
+            Touch::Untouched => error.manual(manual),
+            Touch::Possible => by_hand(error, manual),
+        })?;
+        session.close().await;
+        Ok(Evidence::new(facts))
+    }
+}
+
+/// The server's last position: what it applied and what it wrote itself.
+pub(super) async fn position(session: &mut Session) -> Result<Option<String>, ActionError> {
+    let sql = match session.dialect() {
+        super::session::Dialect::MariaDb => "SELECT @@global.gtid_current_pos AS position",
+        super::session::Dialect::MySql => "SELECT @@global.gtid_executed AS position",
+    };
+    Ok(session.value(sql).await?)
+}
