@@ -6,3 +6,4 @@ mod executor;
 mod load;
 mod mysql_to_cloud;
 mod sandbox;
+mod shop;

@@ -29,6 +29,11 @@ impl Sandbox {
         self.folder.path().join("sandbox")
     }
 
+    /// The night's runbook.
+    pub fn runbook(&self) -> PathBuf {
+        self.script.with_file_name("runbook.yaml")
+    }
+
     /// A port of the sandbox by its distance from the first.
     pub fn port(&self, offset: u16) -> u16 {
         self.base + offset
