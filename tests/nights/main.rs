@@ -2,8 +2,12 @@
 #![allow(dead_code, reason = "the benches share the load")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "../servers/mod.rs"]
+mod servers;
+
 mod executor;
 mod load;
 mod mysql_to_cloud;
 mod sandbox;
 mod shop;
+mod story;

@@ -83,7 +83,7 @@ impl Shop {
 
     /// Says yes as soon as somebody is asked.
     pub fn approve(&self, executor: &mut Executor) -> bool {
-        if !executor.wait_for("go-live", &["waiting", "awaiting_approval", "awaiting", "requested"]) {
+        if !executor.wait_for("go-live", &["awaiting people"]) {
             return false;
         }
         let answer = executor.order(&["approve", "go-live"]);
