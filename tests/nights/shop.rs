@@ -122,12 +122,13 @@ impl Shop {
         }
     }
 
-    /// The grants of the shop's accounts and whether the server takes writes, as one text per side.
+    /// The grants of the shop's accounts, whether the server takes writes, and whether it replicates.
     pub fn state(&self, side: Side) -> String {
         let ask = |sql: &str| self.sandbox.call(&["sql", side.word(), sql]);
         let grants: String =
             ["shop_app", "shop_worker"].iter().map(|account| ask(&format!("SHOW GRANTS FOR '{account}'@'%'"))).collect();
-        format!("{grants}{}", ask("SELECT CONCAT('read_only=', @@read_only)"))
+        let replication = "SELECT GROUP_CONCAT(command ORDER BY command) FROM information_schema.processlist WHERE command LIKE 'Slave%'";
+        format!("{grants}{}replication={}", ask("SELECT CONCAT('read_only=', @@read_only)"), ask(replication))
     }
 
     /// What the broker lets the shop's users do.

@@ -1,0 +1,174 @@
+//! Night 2: PostgreSQL to PostgreSQL behind pgbouncer. Clients see a pause, and no error.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::executor::Executor;
+use crate::load::payments::Rate;
+use crate::load::payments_pg::{address, found, pay};
+use crate::load::{Answer, Crew, Ledger, Verdict};
+use crate::sandbox::Sandbox;
+use crate::shop::Side;
+use crate::story::{Story, sabotaged, steps};
+
+const NO_TROUBLE: Story<'static> = Story { fails_after: None, killed_in: None, killed_in_undo: false };
+
+/// The shop at work: 500 payments a second through pgbouncer.
+struct Shop {
+    sandbox: Sandbox,
+    payments: Ledger,
+    crews: Vec<Crew>,
+}
+
+impl Shop {
+    fn open() -> Self {
+        let sandbox = Sandbox::up("postgres-major-upgrade");
+        let payments = Ledger::default();
+        let entry = address(sandbox.port(2), "shop_app", &sandbox.secret("APP_PASSWORD"));
+        let crews = vec![pay(entry, &Rate { clients: 10, per_second: 500 }, &payments)];
+        Self { sandbox, payments, crews }
+    }
+
+    fn sells(&self, more: usize) {
+        let wanted = self.payments.acknowledged() + more;
+        let end = Instant::now() + Duration::from_secs(60);
+        while self.payments.acknowledged() < wanted {
+            assert!(Instant::now() < end, "the shop does not sell: {:?}", self.payments.entries().last());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn executor(&self, home: &str) -> Executor {
+        Executor::new(self.sandbox.path().with_file_name(home), self.sandbox.secrets())
+    }
+
+    fn run(&self, executor: &mut Executor, runbook: &Path) {
+        executor.run(runbook, &self.sandbox.path().join("params.yaml"), &[]);
+    }
+
+    async fn close(&mut self, side: Side) -> Verdict {
+        for crew in self.crews.drain(..) {
+            crew.end();
+        }
+        let password = self.sandbox.secret("DB_PASSWORD");
+        let port = self.sandbox.port(if side == Side::Old { 0 } else { 1 });
+        let acknowledged = self.payments.acknowledged();
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let tokens = found(address(port, "pointsman", &password)).await;
+            if tokens.len() >= acknowledged || Instant::now() > end {
+                return self.payments.compare(&tokens);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Every right on every table, column and sequence, who may log in, what replicates, and where the pooler points.
+    fn state(&self) -> Vec<String> {
+        let rights = "SELECT c.relname, a.* FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = 'public'::regnamespace \
+                      UNION ALL SELECT c.relname || '.' || t.attname, a.* FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid, \
+                      aclexplode(t.attacl) a ORDER BY 1, 2, 3, 4";
+        let roles = "SELECT rolname, rolcanlogin, rolconnlimit FROM pg_roles WHERE rolname LIKE 'shop%' ORDER BY 1";
+        let replication = "SELECT 'pub', pubname::text FROM pg_publication UNION ALL SELECT 'sub', subname || subenabled FROM pg_subscription \
+                           UNION ALL SELECT 'slot', slot_name::text || coalesce(active::text, '') FROM pg_replication_slots ORDER BY 1, 2";
+        let mut state = vec![std::fs::read_to_string(self.sandbox.path().join("pool/pgbouncer.ini")).unwrap()];
+        for side in ["old", "new"] {
+            state.extend([rights, roles, replication].map(|sql| self.sandbox.call(&["sql", side, sql])));
+        }
+        state
+    }
+}
+
+fn here() -> bool {
+    !crate::servers::missing("pgbouncer", "pgbouncer") && !crate::servers::missing("initdb", "postgresql-15")
+}
+
+fn all_steps() -> Vec<String> {
+    let steps = steps(&Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks/postgres-major-upgrade/runbook.yaml"));
+    assert!(steps.len() >= 10);
+    steps
+}
+
+fn is_behind_the_point_of_no_return(step: &str) -> bool {
+    let steps = all_steps();
+    let place = |id: &str| steps.iter().position(|step| step == id).unwrap();
+    place(step) >= place("switch")
+}
+
+#[tokio::test]
+async fn a_plain_night_ends_on_the_new_side_and_no_client_saw_an_error() {
+    if !here() {
+        return;
+    }
+    let mut shop = Shop::open();
+    shop.sells(500);
+    let mut executor = shop.executor("plain");
+    shop.run(&mut executor, &shop.sandbox.runbook());
+    let told = NO_TROUBLE.tell(&mut executor);
+    assert_eq!(told.ended.code, 0, "{}", told.ended.log);
+    shop.sells(500);
+    let verdict = shop.close(Side::New).await;
+    assert!(verdict.is_whole() && verdict.acknowledged >= 1000, "{verdict:?}");
+    let errors: Vec<_> = shop.payments.entries().into_iter().filter(|entry| entry.answer != Answer::Acknowledged).collect();
+    assert!(errors.is_empty(), "{} clients saw an error, first {:?}", errors.len(), errors[0]);
+    let verdict = shop.close(Side::Old).await;
+    assert!(verdict.is_whole(), "the old side does not follow: {verdict:?}");
+    println!("the longest wait for an answer was {:?}; {verdict:?}", shop.payments.longest_wait());
+}
+
+async fn before_the_point_of_no_return(story: impl for<'a> Fn(&'a str) -> Story<'a>) -> usize {
+    let mut shop = Shop::open();
+    shop.sells(200);
+    let mut kills = 0;
+    for (number, step) in all_steps().iter().enumerate().filter(|(_, step)| !is_behind_the_point_of_no_return(step)) {
+        let (story, before, folder) = (story(step), shop.state(), shop.sandbox.path());
+        let mut executor = shop.executor(&format!("run-{number}"));
+        shop.run(&mut executor, &sabotaged(&shop.sandbox.runbook(), step, &folder));
+        let told = story.tell(&mut executor);
+        assert_eq!(told.ended.code, 4, "{story:?}:\n{}", told.ended.log);
+        assert_eq!(shop.state(), before, "{story:?}:\n{}", told.ended.log);
+        shop.sells(50);
+        kills += told.kills;
+    }
+    let verdict = shop.close(Side::Old).await;
+    assert!(verdict.is_whole(), "{verdict:?}");
+    println!("{verdict:?}");
+    kills
+}
+
+#[tokio::test]
+async fn failed_after_every_step_the_old_side_is_as_it_was() {
+    if !here() {
+        return;
+    }
+    before_the_point_of_no_return(|step| Story { fails_after: Some(step), ..NO_TROUBLE }).await;
+}
+
+#[tokio::test]
+async fn killed_in_every_step_and_in_the_way_back_the_old_side_is_as_it_was() {
+    if !here() {
+        return;
+    }
+    let kills =
+        before_the_point_of_no_return(|step| Story { fails_after: Some(step), killed_in: Some(step), killed_in_undo: true }).await;
+    assert!(kills >= 6, "only {kills} kills hit a step at work");
+}
+
+#[tokio::test]
+async fn behind_the_point_of_no_return_a_night_is_finished() {
+    if !here() {
+        return;
+    }
+    for step in all_steps().iter().filter(|step| is_behind_the_point_of_no_return(step)) {
+        let mut shop = Shop::open();
+        shop.sells(100);
+        let story = Story { fails_after: Some(step), killed_in: Some(step), killed_in_undo: false };
+        let mut executor = shop.executor("run");
+        shop.run(&mut executor, &sabotaged(&shop.sandbox.runbook(), step, &shop.sandbox.path()));
+        let told = story.tell(&mut executor);
+        assert_eq!(told.ended.code, 0, "{story:?}:\n{}", told.ended.log);
+        shop.sells(100);
+        let verdict = shop.close(Side::New).await;
+        assert!(verdict.is_whole(), "{story:?}: {verdict:?}\n{}", told.ended.log);
+    }
+}
