@@ -9,8 +9,10 @@ use super::driving::{Show, drive};
 use super::exit::Exit;
 use super::ordering::ByArgs;
 use super::preparation::{ParamArgs, prepare};
+use crate::connectors::Registry;
 use crate::engine::{Executor, whoami};
 use crate::model::{RunId, id::is_name};
+use crate::plan::{Plan, PlannedUndo};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,9 +53,30 @@ pub fn run(desk: &Desk, args: &RunArgs) -> anyhow::Result<Exit> {
     let prepared = prepare(&args.file, &args.params)?;
     prepared.say();
     let Some(plan) = prepared.plan else { return Ok(Exit::InvalidRunbook) };
+    refuse_what_this_build_cannot_do(&plan)?;
     let starter = whoami(plan.content().roster.as_ref(), &args.by.claim()).map_err(crate::engine::EngineError::from)?;
     let executor = Executor::start(&desk.home()?, plan, args.id.clone(), starter)?;
     drive(desk, executor, &args.show)
+}
+
+/// A step that nobody here can take must not be found out about in the middle of the night.
+fn refuse_what_this_build_cannot_do(plan: &Plan) -> anyhow::Result<()> {
+    let registry = Registry::standard();
+    for step in plan.steps() {
+        let undo = match &step.undo {
+            PlannedUndo::Action { action, .. } => Some(action),
+            PlannedUndo::NotNeeded | PlannedUndo::Auto | PlannedUndo::Nothing { .. } | PlannedUndo::Impossible { .. } => None,
+        };
+        for action in [&step.action].into_iter().chain(undo) {
+            if let Some(feature) = registry.absent(action) {
+                anyhow::bail!(
+                    "this program was built without the feature `{feature}`, which {action} of step {} needs: build it with `cargo build --release --features full`",
+                    step.id
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 fn run_id(text: &str) -> Result<RunId, String> {

@@ -73,6 +73,23 @@ impl Registry {
         self.actions.get(name).cloned()
     }
 
+    /// The feature of this package that serves an action, where this build was made without it.
+    pub fn absent(&self, action: &str) -> Option<&'static str> {
+        let spec = crate::catalog::action(action)?;
+        if spec.is_wait() || self.actions.contains_key(action) {
+            return None;
+        }
+        Some(match spec.name.split('.').next().unwrap_or_default() {
+            "http" | "notify" => "http",
+            "sqlite" => "sqlite",
+            "mysql" => "mysql",
+            "postgres" | "pgbouncer" => "postgres",
+            "redis" | "check" => "redis",
+            "rabbitmq" => "rabbitmq",
+            _ => "ssh",
+        })
+    }
+
     /// The names, sorted.
     pub fn names(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.actions.keys().copied().collect();
@@ -89,6 +106,17 @@ impl std::fmt::Debug for Registry {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_build_names_the_feature_that_it_lacks() {
+        let registry = super::Registry::standard();
+        for spec in crate::catalog::actions() {
+            let served = spec.is_wait() || registry.looking(spec.name).is_some();
+            assert_eq!(registry.absent(spec.name).is_none(), served, "{}", spec.name);
+        }
+        assert_eq!(super::Registry::default().absent("http.request"), Some("http"));
+        assert_eq!(super::Registry::default().absent("no.such"), None);
+    }
+
     #[cfg(feature = "full")]
     #[test]
     fn every_action_of_the_catalog_has_a_hand() {

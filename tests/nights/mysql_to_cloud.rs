@@ -116,7 +116,8 @@ async fn killed_in_every_step_and_in_the_way_back_the_old_side_is_as_it_was() {
         return;
     }
     let kills =
-        before_the_point_of_no_return(|step| Story { fails_after: Some(step), killed_in: Some(step), killed_in_undo: true }).await;
+        before_the_point_of_no_return(|step| Story { fails_after: Some(step), killed_in: Some(step), killed_in_undo: true })
+            .await;
     assert!(kills >= all_steps().len() - 3, "only {kills} kills hit a step at work");
 }
 

@@ -127,7 +127,8 @@ impl Shop {
         let ask = |sql: &str| self.sandbox.call(&["sql", side.word(), sql]);
         let grants: String =
             ["shop_app", "shop_worker"].iter().map(|account| ask(&format!("SHOW GRANTS FOR '{account}'@'%'"))).collect();
-        let replication = "SELECT GROUP_CONCAT(command ORDER BY command) FROM information_schema.processlist WHERE command LIKE 'Slave%'";
+        let replication =
+            "SELECT GROUP_CONCAT(command ORDER BY command) FROM information_schema.processlist WHERE command LIKE 'Slave%'";
         format!("{grants}{}replication={}", ask("SELECT CONCAT('read_only=', @@read_only)"), ask(replication))
     }
 
