@@ -92,7 +92,7 @@ fn all_steps() -> Vec<String> {
 fn is_behind_the_point_of_no_return(step: &str) -> bool {
     let steps = all_steps();
     let place = |id: &str| steps.iter().position(|step| step == id).unwrap();
-    place(step) >= place("switch")
+    place(step) >= place("let-clients-go")
 }
 
 #[tokio::test]
@@ -111,8 +111,6 @@ async fn a_plain_night_ends_on_the_new_side_and_no_client_saw_an_error() {
     assert!(verdict.is_whole() && verdict.acknowledged >= 1000, "{verdict:?}");
     let errors: Vec<_> = shop.payments.entries().into_iter().filter(|entry| entry.answer != Answer::Acknowledged).collect();
     assert!(errors.is_empty(), "{} clients saw an error, first {:?}", errors.len(), errors[0]);
-    let verdict = shop.close(Side::Old).await;
-    assert!(verdict.is_whole(), "the old side does not follow: {verdict:?}");
     println!("the longest wait for an answer was {:?}; {verdict:?}", shop.payments.longest_wait());
 }
 
