@@ -99,7 +99,53 @@ const DRAIN: ActionSpec = ActionSpec {
     facts: &[FactEffect::Drained("{target}")],
 };
 
-pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE, DRAIN];
+const ALLOW: ActionSpec = ActionSpec {
+    name: "rabbitmq.allow_writes",
+    summary: "Gives users the right to publish in a virtual host, and proves that they can",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[
+        ParamSpec::required(
+            "users",
+            ParamType::List(&ParamType::Object(&[
+                USER,
+                ParamSpec::required(
+                    "write",
+                    ParamType::Text,
+                    "the expression over exchanges that it may publish to, such as `.*`",
+                ),
+                USER_PASSWORD,
+                EXCHANGE,
+            ])),
+            "the users; what they may configure and read stays as it is",
+        ),
+        CLOSE_WITHIN,
+    ],
+    outputs: &[OutputSpec { name: "users", doc: "how many users may write" }],
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::Auto("sets the saved permissions again, closes the users' connections, and compares word by word"),
+    facts: &[FactEffect::WritesAllowed("{target}")],
+};
+
+const CHECK_SHOVELS: ActionSpec = ActionSpec {
+    name: "rabbitmq.check_shovels",
+    summary: "Waits until shovels run",
+    nature: Nature::ReadOnly,
+    target: TARGET,
+    params: &[
+        ParamSpec::required("names", TEXTS, "names or patterns such as `to-cloud*`; each must mean a shovel"),
+        ParamSpec::default("every", ParamType::Duration, "\"500ms\"", "the pause between two askings"),
+        ParamSpec::default("within", ParamType::Duration, "\"10s\"", "how long it may take"),
+    ],
+    outputs: &[OutputSpec { name: "running", doc: "how many shovels run" }],
+    repeat: Repeat::Ensures,
+    has_probe: false,
+    undo: UndoSpec::NotNeeded,
+    facts: &[],
+};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE, ALLOW, DRAIN, CHECK_SHOVELS];
 
 pub(super) const CONNECTORS: &[ConnectorSpec] = &[ConnectorSpec {
     name: "rabbitmq",

@@ -1,4 +1,4 @@
-//! RabbitMQ: freeze users and thaw them, drain queues, over the management API and AMQP.
+//! RabbitMQ: freeze users and thaw them, drain queues, look at shovels, over the management API and AMQP.
 
 mod amqp;
 mod broker;
@@ -10,16 +10,22 @@ mod feed;
 mod freeze;
 mod permission;
 mod sessions;
+mod shovel;
+mod thaw;
 
 pub use drain::Drain;
 pub use freeze::FreezeWrites;
+pub use shovel::CheckShovels;
+pub use thaw::AllowWrites;
 
 use super::{ActionError, Registry, own_target};
 
 /// Adds the actions of this connector.
 pub(super) fn register(registry: &mut Registry) {
     registry.add(FreezeWrites);
+    registry.add(AllowWrites);
     registry.add(Drain);
+    registry.add(CheckShovels);
 }
 
 /// An error of a proof: the apply before it did touch the target.

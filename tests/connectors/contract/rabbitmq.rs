@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pointsman::connectors::rabbitmq::{Drain, FreezeWrites};
+use pointsman::connectors::rabbitmq::{AllowWrites, CheckShovels, Drain, FreezeWrites};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -17,8 +17,13 @@ type Shared = Arc<OnceCell<Rabbit>>;
 
 pub fn cases() -> Vec<Named> {
     let broker = Shared::default();
-    let [a, b] = [0; 2].map(|_| broker.clone());
-    vec![named("rabbitmq.freeze_writes", move || of_freeze(a.clone())), named("rabbitmq.drain", move || of_drain(b.clone()))]
+    let [a, b, c, d] = [0; 4].map(|_| broker.clone());
+    vec![
+        named("rabbitmq.freeze_writes", move || of_freeze(a.clone())),
+        named("rabbitmq.allow_writes", move || of_allow(b.clone())),
+        named("rabbitmq.drain", move || of_drain(c.clone())),
+        named("rabbitmq.check_shovels", move || of_shovels(d.clone())),
+    ]
 }
 
 /// A virtual host with a shop and a queue, seen by its definitions.
@@ -80,4 +85,29 @@ async fn of_drain(broker: Shared) -> Case {
     });
     let call = bench.call("drain", Some("mq"), params);
     place.case(case(bench, Drain, call), ".*")
+}
+
+async fn of_allow(broker: Shared) -> Case {
+    let (place, bench) = Place::new(broker).await;
+    let frozen = bench.call("freeze", Some("mq"), json!({ "users": place.users(), "accept": [] }));
+    attempt(&FreezeWrites, &frozen).await.unwrap();
+    let users = json!([{ "user": place.user, "password": CANARY, "write": ".*" }]);
+    let call = bench.call("open", Some("mq"), json!({ "users": users }));
+    place.case(case(bench, AllowWrites, call), "^$")
+}
+
+async fn of_shovels(broker: Shared) -> Case {
+    let (place, bench) = Place::new(broker).await;
+    let rabbit = place.broker.get().unwrap();
+    rabbit.queue(&place.vhost, "moved", json!({})).await;
+    let uri = format!("amqp:///{}", place.vhost);
+    let value = json!({ "src-protocol": "amqp091", "src-uri": uri, "src-queue": "orders",
+                        "dest-protocol": "amqp091", "dest-uri": uri, "dest-queue": "moved" });
+    rabbit.put(&format!("parameters/shovel/{}/mover", place.vhost), json!({ "value": value })).await;
+    let call = bench.call("shovels", Some("mq"), json!({ "names": ["mov*"], "every": "100ms", "within": "10s" }));
+    let (broker, vhost) = (place.broker.clone(), place.vhost.clone());
+    place.case(case(bench, CheckShovels, call), ".*").tampered_by(move || {
+        let (broker, vhost) = (broker.clone(), vhost.clone());
+        async move { broker.get().unwrap().delete(&format!("parameters/shovel/{vhost}/mover")).await }
+    })
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lapin::options::BasicAckOptions;
-use pointsman::connectors::rabbitmq::{Drain, FreezeWrites};
 use pointsman::connectors::Inspect as _;
+use pointsman::connectors::rabbitmq::{Drain, FreezeWrites};
 use pointsman::model::Touch;
 use serde_json::{Value, json};
 

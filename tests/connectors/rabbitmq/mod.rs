@@ -9,6 +9,7 @@ use crate::bench::{Bench, CANARY};
 use crate::servers::rabbitmq::Rabbit;
 
 mod drain;
+mod faults;
 mod freeze;
 
 /// A bench with the broker's `/` as the target `mq`.
