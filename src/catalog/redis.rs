@@ -18,6 +18,17 @@ const EXCEPT: ParamSpec = ParamSpec::default(
     "names or patterns to leave alone, such as the user of a sync; they are listed as still writing",
 );
 
+const CANARIES: ParamSpec = ParamSpec::default(
+    "canaries",
+    ParamType::Map(&ParamType::Secret),
+    "{}",
+    "passwords by user, for real writes in sessions of these users; they change nothing",
+);
+const EVERY: ParamSpec = ParamSpec::default("every", ParamType::Duration, "\"200ms\"", "the pause between two askings");
+const WITHIN: ParamSpec = ParamSpec::required("within", ParamType::Duration, "how long it may take");
+const NO_PROGRESS: ParamSpec =
+    ParamSpec::default("no_progress_for", ParamType::Duration, "\"30s\"", "it fails when nothing moved for this long");
+
 const FREEZE: ActionSpec = ActionSpec {
     name: "redis.freeze_writes",
     summary: "Takes the right to write from users on every node, at once for open sessions",
@@ -32,12 +43,7 @@ const FREEZE: ActionSpec = ActionSpec {
             "[\"@write\"]",
             "commands or categories to deny; a list that still has to be drained needs `[lpush, rpush]` or the like",
         ),
-        ParamSpec::default(
-            "canaries",
-            ParamType::Map(&ParamType::Secret),
-            "{}",
-            "passwords by user, for real writes in sessions of these users; they change nothing",
-        ),
+        CANARIES,
         SAVE,
         ParamSpec::default(
             "ignore_replicas",
@@ -63,7 +69,111 @@ const FREEZE: ActionSpec = ActionSpec {
     facts: &[FactEffect::WritesDenied("{target}")],
 };
 
-pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE];
+const ALLOW: ActionSpec = ActionSpec {
+    name: "redis.allow_writes",
+    summary: "Gives users the right to write on every node: what a freeze saved, or rules that the step names",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[
+        ParamSpec::optional(
+            "rules",
+            ParamType::Any,
+            "the output `rules` of a freeze of the same target; instead of `users` and `allow`",
+        ),
+        ParamSpec::default("users", TEXTS, "[]", "names or patterns; each must match a user"),
+        EXCEPT,
+        ParamSpec::default("allow", TEXTS, "[]", "commands or categories to allow, such as `[\"@write\"]`"),
+        CANARIES,
+        SAVE,
+    ],
+    outputs: &[
+        OutputSpec { name: "users", doc: "the users that may write" },
+        OutputSpec { name: "changed", doc: "how many users were changed, counted at every node" },
+        OutputSpec { name: "survives_restart", doc: "whether every node wrote its ACL file; null after a crash" },
+    ],
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::Auto("gives every user the rules back that it had before, word by word, and reads them again"),
+    facts: &[FactEffect::WritesAllowed("{target}")],
+};
+
+const DRAIN: ActionSpec = ActionSpec {
+    name: "redis.drain",
+    summary: "Waits until queues hold nothing pending, stay so, and nobody can feed them",
+    nature: Nature::ReadOnly,
+    target: TARGET,
+    params: &[
+        ParamSpec::required("keys", TEXTS, "lists, sorted sets and streams"),
+        ParamSpec::default("groups", TEXTS, "[]", "the consumer groups of the streams that count; every group when empty"),
+        ParamSpec::required("producers", TEXTS, "users, by name or pattern, that must be unable to put anything in"),
+        ParamSpec::optional("fed_by", ParamType::Target, "the Redis of the producers; the step's own target when left out"),
+        ParamSpec::default("stable_for", ParamType::Duration, "\"1s\"", "how long they must stay empty"),
+        EVERY,
+        WITHIN,
+        NO_PROGRESS,
+    ],
+    outputs: &[
+        OutputSpec { name: "drained", doc: "how many pending entries went away while it waited" },
+        OutputSpec { name: "waited_ms", doc: "how long it waited, in milliseconds" },
+    ],
+    repeat: Repeat::Ensures,
+    has_probe: false,
+    undo: UndoSpec::NotNeeded,
+    facts: &[],
+};
+
+const WAIT_REPLICA: ActionSpec = ActionSpec {
+    name: "redis.wait_replica",
+    summary: "Waits until a replica has applied everything up to a fence, with its link up",
+    nature: Nature::ReadOnly,
+    target: TARGET,
+    params: &[
+        ParamSpec::required("at_least", ParamType::Text, "the fence, such as `{{ steps.freeze-old.outputs.fence }}`"),
+        EVERY,
+        WITHIN,
+        NO_PROGRESS,
+    ],
+    outputs: &[
+        OutputSpec { name: "applied", doc: "`<replication id>:<offset>` that it has applied" },
+        OutputSpec { name: "waited_ms", doc: "how long it waited, in milliseconds" },
+    ],
+    repeat: Repeat::Ensures,
+    has_probe: false,
+    undo: UndoSpec::NotNeeded,
+    facts: &[],
+};
+
+const PROMOTE: ActionSpec = ActionSpec {
+    name: "redis.promote",
+    summary: "Makes a replica a master",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[],
+    outputs: &[OutputSpec { name: "position", doc: "`<replication id>:<offset>` where its own history begins" }],
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::Auto("makes it a replica of the same master again; what was written to it meanwhile is lost"),
+    facts: &[],
+};
+
+const CHECK: ActionSpec = ActionSpec {
+    name: "redis.check",
+    summary: "Runs one command that only reads, and holds its answer to a condition",
+    nature: Nature::ReadOnly,
+    target: TARGET,
+    params: &[
+        ParamSpec::required("command", TEXTS, "the command and its words, such as `[GET, \"shop:environment\"]`"),
+        ParamSpec::optional("field", ParamType::Text, "a field of the answer: of INFO, or of names and values that alternate"),
+        ParamSpec::optional("expect", ParamType::Condition, "a condition on the answer, or on its field"),
+    ],
+    outputs: &[OutputSpec { name: "answer", doc: "the answer, or its field; null when there is none" }],
+    repeat: Repeat::Ensures,
+    has_probe: false,
+    undo: UndoSpec::NotNeeded,
+    facts: &[],
+};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE, ALLOW, DRAIN, WAIT_REPLICA, PROMOTE, CHECK];
 
 pub(super) const CONNECTORS: &[ConnectorSpec] = &[ConnectorSpec {
     name: "redis",

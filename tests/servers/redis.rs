@@ -38,7 +38,7 @@ impl Redis {
     /// A server without an ACL file.
     pub async fn without_file() -> Self {
         let folder = Folder::of("redis");
-        Self::started(folder, &["--user", &format!("ops on >{PASSWORD} ~* &* +@all")]).await
+        Self::started(folder, &["--user", "ops", "on", &format!(">{PASSWORD}"), "~*", "&*", "+@all"]).await
     }
 
     /// A replica of `self`, whose link is up.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::account::{Account, Chosen, SELF_THAW, accounts, own_name};
+use super::account::{Account, Chosen, SELF_THAW, accounts, own_name, same_rules};
 use super::canary::{self, Canary, Denied, Write, dry_run};
 use super::group::{Group, Node};
 use super::restore::{Saved, after, by_hand, restore, save};
@@ -281,21 +281,25 @@ impl Inspect for FreezeWrites {
     async fn probe(&self, call: &Call, snapshot: &Value) -> Result<Probed, ActionError> {
         let order = Order::of(call)?;
         let mut group = Group::open(call, own_target(call)?).await?;
-        let (mut frozen, mut open, mut users) = (0_usize, Vec::new(), std::collections::BTreeSet::new());
+        let (mut frozen, mut changed, mut open) = (0_usize, 0_usize, Vec::new());
+        let mut users = std::collections::BTreeSet::new();
         let nodes = group.nodes.len();
         for scope in &mut scopes(&mut group, &order).await? {
             let before = &snapshot["rules"][scope.node.name()];
             for account in &scope.frozen {
                 users.insert(account.name.clone());
+                let before = before[&account.name].as_str().unwrap_or_default();
+                let moved = !same_rules(before, &account.rules());
+                changed += usize::from(moved);
                 if dry_run(&mut scope.node.session, &account.name, &scope.commands).await?.is_frozen() {
                     frozen += 1;
                 } else {
-                    let word = if before[&account.name] == json!(account.rules()) { "as before" } else { "changed" };
+                    let word = if moved { "changed" } else { "as before" };
                     open.push(format!("`{}` at {} ({word})", account.name, scope.node.name()));
                 }
             }
         }
-        let finding = match (frozen, open.is_empty()) {
+        let finding = match (changed, open.is_empty()) {
             (_, true) => Finding::Applied,
             (0, false) => Finding::NotApplied,
             (_, false) => Finding::Partial(format!("writes are still accepted of {}", open.join(", "))),

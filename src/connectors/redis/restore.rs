@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::account::{Account, accounts};
+use super::account::{Account, accounts, same_rules};
 use super::group::{Group, Node};
 use super::session::Session;
 use super::{own_target, reply};
@@ -126,7 +126,7 @@ async fn restore_node(
             // SETUSER would make a new user, without a password and perhaps without anything else it had.
             return Err(ActionError::touched(format!("{}: the user `{user}` is gone", session.address)));
         };
-        if account.rules() != *rules {
+        if !same_rules(&account.rules(), rules) {
             let words = Account::restore(user, rules);
             *changed = true;
             session.change(&words.iter().map(String::as_str).collect::<Vec<_>>()).await?;
@@ -139,7 +139,7 @@ async fn restore_node(
         let found = now.iter().find(|account| account.name == *user);
         let earlier = before.iter().find(|account| account.name == *user);
         let is = found.map(Account::rules).unwrap_or_default();
-        if is != *rules {
+        if !same_rules(&is, rules) {
             lost.push(format!("{user} {rules}"));
             extra.push(format!("{user} {is}"));
         }

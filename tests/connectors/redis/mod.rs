@@ -1,6 +1,7 @@
 //! Redis against real servers: freeze by access rules over a group of nodes, its traps, and what is read there.
 
 mod freeze;
+mod traps;
 
 use serde_json::{Value, json};
 
