@@ -21,6 +21,7 @@ mod mysql_replica;
 mod mysql_tables;
 mod nginx;
 mod pgbouncer;
+mod postgres_freeze;
 mod postgres_replication;
 mod postgres_server;
 mod postgres_tables;

@@ -1,12 +1,21 @@
-//! PostgreSQL.
+//! PostgreSQL: freeze writes by taking grants away, thaw exactly, allow writes; wait for a subscription, carry sequences over.
 
+mod allow;
+mod barrier;
+mod bypass;
+mod canary;
 mod carry_sequences;
 mod figure;
+mod freeze;
+mod grant;
 mod link;
 mod lsn;
 mod name;
 mod place;
 mod query;
+mod proof;
+mod saved;
+mod scope;
 mod session;
 mod store;
 mod wait_subscription;
@@ -17,6 +26,9 @@ pub use query::Query;
 pub(super) use store::open_store;
 pub use wait_subscription::WaitSubscription;
 
+pub use allow::AllowWrites;
+pub use freeze::FreezeWrites;
+
 use super::Registry;
 
 /// Adds the actions of this connector.
@@ -24,4 +36,6 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add(WaitSubscription);
     registry.add(CarrySequences);
     registry.add(Query);
+    registry.add(FreezeWrites);
+    registry.add(AllowWrites);
 }

@@ -20,6 +20,7 @@ mod mysql_replica;
 mod nginx;
 mod pgbouncer;
 mod postgres_replication;
+mod postgres_writes;
 mod promises;
 mod rabbitmq;
 mod redis;
@@ -118,6 +119,7 @@ const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
     || names(&builtin::cases()),
     || names(&haproxy::cases()),
     || names(&http::cases()),
+    || names(&postgres_writes::cases()),
     || names(&redis::cases()),
     || names(&nginx::cases()),
     || names(&sqlite::cases()),
@@ -226,4 +228,11 @@ async fn replication_of_postgres_keeps_the_contract() {
         return;
     }
     hold(postgres_replication::cases()).await;
+}
+
+#[tokio::test]
+async fn writes_to_postgres_keep_the_contract() {
+    if !missing("postgres", "postgresql-15") {
+        hold(postgres_writes::cases()).await;
+    }
 }

@@ -1,0 +1,170 @@
+//! Canaries: writes as the application itself, on the way that it takes. None of them can touch a row.
+//!
+//! `… WHERE false` is planned, checked for rights and run like any other write, and changes nothing; statement triggers that it
+//! may set off are rolled back with it. Rights are checked before the first row would be.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::name::{literal, quoted};
+use super::scope::{Relation, Scope};
+use super::session::{Session, StatementError, open_link, text};
+use crate::connectors::{ActionError, Call};
+use crate::model::Value;
+
+/// An account that writes to see whether it may.
+#[derive(Clone)]
+pub(super) struct Canary {
+    user: String,
+    password: Option<String>,
+    via: Option<String>,
+    table: Option<String>,
+}
+
+/// How one canary write ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum End {
+    /// It was let past.
+    Accepted,
+    /// The server refused it for want of a right, or refused the login of a role that may not log in.
+    Refused(String),
+    /// Something else: it says nothing about rights.
+    Broken(String),
+}
+
+/// Which end the canaries must have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Expected {
+    /// At least one write of every account gets past: the control before a freeze.
+    SomeAccepted,
+    /// Every write is refused.
+    AllRefused,
+    /// Each ends as the grants say; what the account has a right to gets past.
+    AsGranted,
+}
+
+/// The canaries that a step names.
+pub(super) fn canaries(call: &Call) -> Result<Vec<Canary>, ActionError> {
+    let Some(list) = call.params.get("canaries") else { return Ok(Vec::new()) };
+    let list = list.as_array().ok_or_else(|| ActionError::untouched("`canaries` must be a list"))?;
+    let one = |value: &Value| {
+        let cell = |key: &str| value[key].as_str().map(str::to_owned);
+        let user = cell("user").ok_or_else(|| ActionError::untouched("a canary names no `user`"))?;
+        Ok(Canary { user, password: cell("password"), via: cell("via"), table: cell("table") })
+    };
+    list.iter().map(one).collect()
+}
+
+/// Sends all canaries, and answers what came back; an error says which did not end as expected.
+pub(super) async fn send(
+    call: &Call,
+    session: &Session,
+    scope: &Scope,
+    canaries: &[Canary],
+    expected: Expected,
+) -> Result<Value, String> {
+    let mut facts = Vec::new();
+    for canary in canaries {
+        let begun = Instant::now();
+        let found = one(call, session, scope, canary, expected).await;
+        let end = found.as_ref().map_or_else(Clone::clone, |ends| ends.join("; "));
+        let via = canary.via.as_deref().unwrap_or("the target's address");
+        let shown = format!("canary as {} through {via}: INSERT, UPDATE, DELETE … WHERE false; ROLLBACK", canary.user);
+        session.recorder().statement(&shown, begun.elapsed(), &end);
+        facts.push(json!({ "user": canary.user, "via": via, "ends": found? }));
+    }
+    Ok(json!(facts))
+}
+
+async fn one(call: &Call, session: &Session, scope: &Scope, canary: &Canary, expected: Expected) -> Result<Vec<String>, String> {
+    let user = &canary.user;
+    let tables: Vec<&Relation> = match &canary.table {
+        Some(name) => vec![scope.find(name).ok_or_else(|| format!("the canary's table {name} does not exist"))?],
+        None => scope.tables(),
+    };
+    let asked = |error: StatementError| format!("the canary {user} could not be prepared: {error}");
+    let link = session.link().for_account(user, canary.password.as_deref(), canary.via.as_deref()).map_err(|e| e.message)?;
+    let own = match open_link(call, link).await {
+        Ok(own) => own,
+        Err(error) if error.message.contains("28000") && expected == Expected::AllRefused => {
+            return Ok(vec![format!("login refused: {}", error.message)]);
+        }
+        Err(error) => return Err(format!("the canary proves nothing: {}", error.message)),
+    };
+    let who = own.who().await.map_err(asked)?;
+    for key in ["system_identifier", "database"] {
+        if who[key] != session.identity()[key] {
+            let there = &who[key];
+            return Err(format!("the canary {user} proves nothing: it ended at another server or database ({key} {there})"));
+        }
+    }
+    let (mut wrong, mut ends, mut accepted) = (Vec::new(), Vec::new(), 0_usize);
+    for table in tables {
+        for (operation, sql, granted) in writes(session, user, table).await.map_err(asked)? {
+            let end = attempt(&own, &sql).await.map_err(asked)?;
+            accepted += usize::from(end == End::Accepted);
+            let shown = format!("{operation} {}: {}", table.shown(), word(&end));
+            let right = match (&end, expected) {
+                (End::Broken(_), _) => false,
+                (_, Expected::SomeAccepted) => true,
+                (end, Expected::AllRefused) => *end != End::Accepted,
+                (end, Expected::AsGranted) => (*end == End::Accepted) == granted,
+            };
+            (if right { &mut ends } else { &mut wrong }).push(shown);
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(format!("as {user}: {}", wrong.join("; ")));
+    }
+    if expected == Expected::SomeAccepted && accepted == 0 {
+        return Err(format!("the canary {user} proves nothing: it may not write even now"));
+    }
+    Ok(ends)
+}
+
+/// The writes to try on a table: its name, the statement, and whether the grants allow it now.
+async fn writes(session: &Session, user: &str, table: &Relation) -> Result<Vec<(&'static str, String, bool)>, StatementError> {
+    let (name, user) = (table.quoted(), literal(user));
+    let oid = &table.oid;
+    // A column that the account may write, where it has rights on columns only; the first otherwise.
+    let row = session
+        .silently(&format!(
+            "SELECT (SELECT attname FROM pg_attribute WHERE attrelid = {oid}::oid AND attnum > 0 AND NOT attisdropped \
+             AND attgenerated = '' ORDER BY has_column_privilege({user}, {oid}::oid, attnum, 'UPDATE') DESC, attnum LIMIT 1) AS col, \
+             has_any_column_privilege({user}, {oid}::oid, 'INSERT') AND s.reach AS i, \
+             has_any_column_privilege({user}, {oid}::oid, 'UPDATE') AND s.reach AS u, \
+             has_table_privilege({user}, {oid}::oid, 'DELETE') AND s.reach AS d \
+             FROM (SELECT has_schema_privilege({user}, {}, 'USAGE') AS reach) s",
+            literal(&table.schema)
+        ))
+        .await?;
+    let may = |key: &str| row.first().is_some_and(|row| super::scope::is(row, key));
+    let mut writes = vec![
+        ("INSERT", format!("INSERT INTO {name} SELECT WHERE false"), may("i")),
+        ("DELETE", format!("DELETE FROM {name} WHERE false"), may("d")),
+    ];
+    if let Some(column) = row.first().and_then(|row| text(row, "col")) {
+        writes.push(("UPDATE", format!("UPDATE {name} SET {} = DEFAULT WHERE false", quoted(&column)), may("u")));
+    }
+    Ok(writes)
+}
+
+async fn attempt(own: &Session, sql: &str) -> Result<End, StatementError> {
+    let sent = own.silently(&format!("BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s'; {sql}")).await;
+    own.silently("ROLLBACK").await?;
+    match sent {
+        Ok(_) => Ok(End::Accepted),
+        Err(error @ (StatementError::Lost(_) | StatementError::Stopped(_))) => Err(error),
+        Err(error) if error.code() == Some("42501") => Ok(End::Refused(error.to_string())),
+        Err(error) => Ok(End::Broken(error.to_string())),
+    }
+}
+
+fn word(end: &End) -> String {
+    match end {
+        End::Accepted => "accepted and rolled back".to_owned(),
+        End::Refused(why) => format!("refused: {why}"),
+        End::Broken(why) => format!("says nothing about rights: {why}"),
+    }
+}
