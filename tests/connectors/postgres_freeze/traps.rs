@@ -84,11 +84,8 @@ async fn nologin_and_a_read_only_default_leave_sessions_writing() {
     shop.server.sql("ALTER ROLE shop_app SET default_transaction_read_only = on").await;
     let fresh = shop.app().await;
     assert_eq!(code(&fresh, INSERT).await.as_deref(), Some("25006"));
-    assert_eq!(
-        code(&fresh, &format!("SET default_transaction_read_only = off; {INSERT}")).await,
-        None,
-        "any client overrides it"
-    );
+    assert_eq!(code(&fresh, "SET default_transaction_read_only = off").await, None);
+    assert_eq!(code(&fresh, INSERT).await, None, "no client overrides it");
     shop.server.sql("ALTER ROLE shop_app RESET default_transaction_read_only").await;
     let call = shop.call(json!({ "login": "deny" }));
     let (snapshot, applied, _) = attempt(&FreezeWrites, &call).await.unwrap();
@@ -110,7 +107,7 @@ async fn transaction_ids_miss_a_writer_and_readers_are_never_stopped() {
     reader.simple_query("BEGIN; SELECT count(*) FROM orders").await.unwrap();
     // It has asked for its first row, and has no id yet.
     let slow = tokio::spawn(async move {
-        writer.simple_query("INSERT INTO orders (sku) SELECT 'slow' FROM pg_sleep(1.5)").await.map(|_| ())
+        writer.simple_query("INSERT INTO orders (id, sku) SELECT 99, 'slow' FROM pg_sleep(1.5)").await.map(|_| ())
     });
     let holds = "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass AND mode = 'RowExclusiveLock'";
     until("the writer has its lock", Duration::from_secs(10), || async {
