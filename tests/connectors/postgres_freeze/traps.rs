@@ -229,7 +229,8 @@ async fn two_hundred_tables_under_sixteen_writers() {
             }
         }));
     }
-    let call = shop.call(json!({ "cut": "none" }));
+    let mut call = shop.call(json!({ "cut": "none" }));
+    call.deadline += Duration::from_secs(60);
     let clock = Instant::now();
     let snapshot = FreezeWrites.capture(&call).await.unwrap();
     let captured = clock.elapsed();
