@@ -62,7 +62,179 @@ const CHECK: ActionSpec = ActionSpec {
     facts: &[],
 };
 
-pub(super) const ACTIONS: &[ActionSpec] = &[COMMAND, CHECK];
+const FILE: ActionSpec = ActionSpec {
+    name: "ssh.file",
+    summary: "Replaces a file at a host: atomically, and only if it is what was captured",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[
+        ParamSpec::required("path", ParamType::Text, "the file, as an absolute path; a symbolic link stays one"),
+        ParamSpec::required("content", ParamType::Text, "the whole new text"),
+        ParamSpec::optional("mode", ParamType::Text, "the permissions in octal, such as `\"0640\"`; as before when left out"),
+        ParamSpec::optional("owner", ParamType::Text, "`user` or `user:group`; as before when left out"),
+        ParamSpec::default("create", ParamType::Boolean, "false", "whether the file may be missing before; undo then removes it"),
+    ],
+    outputs: &[
+        OutputSpec { name: "changed", doc: "whether the file was replaced; false when it was as wanted already" },
+        OutputSpec { name: "old", doc: "the digest of the file before" },
+        OutputSpec { name: "new", doc: "the digest of the file now" },
+    ],
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::Auto(
+        "puts back the kept bytes, mode and owner, if the file is still what this step wrote, and reads them back",
+    ),
+    facts: &[],
+};
+
+const UNITS: &[ParamSpec] =
+    &[ParamSpec::required("units", TEXTS, "the units, `.service` when a name has no suffix; name a timer beside its service")];
+const UNIT_OUTPUTS: &[OutputSpec] = &[
+    OutputSpec { name: "units", doc: "how many units there are" },
+    OutputSpec { name: "changed", doc: "how many of them were not as wanted before; null when it was found after a crash" },
+];
+
+const STOP: ActionSpec = ActionSpec {
+    name: "systemd.stop",
+    summary: "Stops units, and proves that they are down and have left no process",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: UNITS,
+    outputs: UNIT_OUTPUTS,
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::Auto("starts the units that ran before, and no others"),
+    facts: &[],
+};
+
+const START: ActionSpec = ActionSpec {
+    name: "systemd.start",
+    summary: "Starts units, and proves that they are active",
+    undo: UndoSpec::Auto("stops the units that did not run before, and no others"),
+    ..STOP
+};
+
+const MASK: ActionSpec = ActionSpec {
+    name: "systemd.mask",
+    summary: "Masks units until the next boot and stops them, so that nothing can start them",
+    undo: UndoSpec::Auto("unmasks the units that were not masked before, and starts those that ran"),
+    ..STOP
+};
+
+const CRON_USER: ParamSpec = ParamSpec::optional(
+    "user",
+    ParamType::Text,
+    "whose crontab; the account's (behind sudo: root's) when neither `user` nor `file` is given",
+);
+const CRON_FILE: ParamSpec = ParamSpec::optional("file", ParamType::Text, "a file such as `/etc/cron.d/shop`, instead of `user`");
+const CRON_OUTPUTS: &[OutputSpec] = &[
+    OutputSpec { name: "lines", doc: "how many lines were switched" },
+    OutputSpec { name: "running", doc: "the jobs of these lines that run still, as `pid … since …`" },
+    OutputSpec { name: "waited_ms", doc: "how long the wait for running jobs took, in milliseconds" },
+];
+
+const DISABLE: ActionSpec = ActionSpec {
+    name: "cron.disable",
+    summary: "Makes lines of a cron table comments that carry the run, and waits for the jobs of them that run now",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[
+        CRON_USER,
+        CRON_FILE,
+        ParamSpec::required("pattern", ParamType::Text, "a text that a line contains; at least one line must"),
+        ParamSpec::default(
+            "running",
+            ParamType::OneOf(&["wait", "report"]),
+            "\"wait\"",
+            "what to do about a job that was started before: wait for its end, or only say so",
+        ),
+        ParamSpec::default("within", ParamType::Duration, "\"10m\"", "how long a running job may take; the step fails then"),
+    ],
+    outputs: CRON_OUTPUTS,
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::Auto("makes the lines of this step lines again, byte by byte; what others changed in between stays"),
+    facts: &[],
+};
+
+const ENABLE: ActionSpec = ActionSpec {
+    name: "cron.enable",
+    summary: "Makes lines that `cron.disable` has made comments lines of a cron table again",
+    params: &[
+        CRON_USER,
+        CRON_FILE,
+        ParamSpec::required("pattern", ParamType::Text, "a text that a line contains"),
+        ParamSpec::default(
+            "owner",
+            ParamType::OneOf(&["any", "run"]),
+            "\"any\"",
+            "whose comments: of this run only, or of every run of Pointsman",
+        ),
+    ],
+    undo: UndoSpec::Auto("makes the same lines comments again, each under the tag that it had"),
+    ..DISABLE
+};
+
+const PROCESS: ActionSpec = ActionSpec {
+    name: "process.stop",
+    summary: "Ends the processes of a pattern or a pid file, and proves that none is left and none comes back",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[
+        ParamSpec::optional("pattern", ParamType::Text, "an extended regular expression that matches their command lines"),
+        ParamSpec::optional("user", ParamType::Text, "only processes of this user"),
+        ParamSpec::optional("pid_file", ParamType::Text, "a file that holds the process id, instead of `pattern`"),
+        ParamSpec::default("grace", ParamType::Duration, "\"10s\"", "how long they may take to end after SIGTERM"),
+        ParamSpec::default("kill", ParamType::Boolean, "true", "whether SIGKILL follows; the step fails otherwise"),
+    ],
+    outputs: &[
+        OutputSpec { name: "stopped", doc: "how many there were" },
+        OutputSpec { name: "killed", doc: "how many needed SIGKILL; null when it was found after a crash" },
+    ],
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::Undeclared,
+    facts: &[],
+};
+
+const ACL: ActionSpec = ActionSpec {
+    name: "network.acl",
+    summary: "Lets nobody through to TCP ports any more, by IPv4 and IPv6, and cuts the connections that are open",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[
+        ParamSpec::required("ports", ParamType::List(&ParamType::Integer), "the TCP ports"),
+        ParamSpec::default(
+            "direction",
+            ParamType::OneOf(&["in", "out"]),
+            "\"in\"",
+            "`in`: nobody reaches these ports of the host; `out`: the host reaches these ports nowhere",
+        ),
+        ParamSpec::default(
+            "peers",
+            TEXTS,
+            "[]",
+            "addresses or networks that are cut off, of both families; everybody when empty",
+        ),
+        ParamSpec::default("except", TEXTS, "[]", "addresses or networks that get through all the same"),
+        ParamSpec::default(
+            "canary",
+            TEXTS,
+            "[]",
+            "`host:port` places that Pointsman must no longer reach from where it runs, and that it reaches before",
+        ),
+    ],
+    outputs: &[
+        OutputSpec { name: "table", doc: "the name of the table in nftables" },
+        OutputSpec { name: "cut", doc: "how many connections were open before" },
+    ],
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::Auto("deletes the step's own table and nothing else"),
+    facts: &[],
+};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[COMMAND, CHECK, FILE, STOP, START, MASK, DISABLE, ENABLE, PROCESS, ACL];
 
 pub(super) const CONNECTORS: &[ConnectorSpec] = &[ConnectorSpec {
     name: "ssh",

@@ -15,6 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, chown, geteuid};
 
 pub mod haproxy;
+pub mod host;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
 pub mod nginx;

@@ -71,7 +71,7 @@ impl Sshd {
         let text = |name: &str| self.folder.join(name).display().to_string();
         let mut settings = json!({
             "host": "127.0.0.1", "port": self.port, "user": user(), "key": text("login"), "known_hosts": text("known"),
-            "connect_within": "5s", "run_dir": text("runs"),
+            "connect_within": "15s", "run_dir": text("runs"),
         });
         for (key, value) in more.as_object().unwrap() {
             settings[key] = value.clone();

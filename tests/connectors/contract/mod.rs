@@ -14,6 +14,7 @@ use crate::servers::missing;
 
 mod builtin;
 mod haproxy;
+pub mod hosts;
 mod http;
 mod mysql;
 mod mysql_replica;
@@ -125,6 +126,7 @@ const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
     || names(&sqlite::cases()),
     || ssh::NAMES.to_vec(),
     || names(&mysql::cases()),
+    || hosts::NAMES.to_vec(),
     || names(&mysql_replica::cases()),
     || names(&rabbitmq::cases()),
     || names(&pgbouncer::cases()),
@@ -235,4 +237,11 @@ async fn writes_to_postgres_keep_the_contract() {
     if !missing("postgres", "postgresql-15") {
         hold(postgres_writes::cases()).await;
     }
+async fn whole_hosts_keep_the_contract() {
+    if crate::servers::host::no_host() {
+        return;
+    }
+    let cases = hosts::cases().await;
+    assert_eq!(names(&cases), hosts::NAMES);
+    hold(cases).await;
 }

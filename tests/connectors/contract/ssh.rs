@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use pointsman::connectors::ssh::{SshCheck, SshCommand};
+use pointsman::connectors::ssh::{SshCheck, SshCommand, SshFile};
 use serde_json::{Value, json};
 
 use super::{Case, Named, case, named};
@@ -10,7 +10,7 @@ use crate::bench::{Bench, CANARY};
 use crate::servers::sshd::Sshd;
 
 /// The names, also where no server can be started.
-pub const NAMES: &[&str] = &["ssh.command", "ssh.check"];
+pub const NAMES: &[&str] = &["ssh.command", "ssh.check", "ssh.file"];
 
 /// The cases, all over one server.
 pub async fn cases() -> Vec<Named> {
@@ -19,7 +19,7 @@ pub async fn cases() -> Vec<Named> {
         let server = server.clone();
         move || std::future::ready(make(&server))
     };
-    vec![named("ssh.command", with(of_command)), named("ssh.check", with(of_check))]
+    vec![named("ssh.command", with(of_command)), named("ssh.check", with(of_check)), named("ssh.file", with(of_file))]
 }
 
 fn bench(server: &Sshd) -> Bench {
@@ -47,4 +47,12 @@ fn of_command(server: &Sshd) -> Case {
         "stdin": CANARY, "prove": ["grep", CANARY, made],
     });
     of(bench, SshCommand, params).tampered(|bench| std::fs::remove_file(bench.path("made")).unwrap())
+}
+
+fn of_file(server: &Sshd) -> Case {
+    let bench = bench(server);
+    std::fs::write(bench.path("app.conf"), format!("old {CANARY}")).unwrap();
+    let path = bench.path("app.conf").display().to_string();
+    let params = json!({ "path": path, "content": format!("new {CANARY}"), "mode": "0600" });
+    of(bench, SshFile, params).tampered(|bench| std::fs::write(bench.path("app.conf"), "other").unwrap())
 }

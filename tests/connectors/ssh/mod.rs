@@ -1,6 +1,7 @@
 //! Hosts over SSH, against a real sshd.
 
 mod acting;
+mod hosts;
 mod login;
 mod looking;
 
