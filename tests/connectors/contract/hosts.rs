@@ -53,7 +53,9 @@ pub async fn cases() -> Vec<Named> {
 fn of(host: &Rc<Host>, action: impl Act + 'static, params: Value, look: &'static str, tamper: &'static str) -> Case {
     let mut bench = Bench::alone();
     bench.target("host", "ssh", host.settings(ACCOUNT, true));
-    let call = bench.call("do", Some("host"), params);
+    let mut call = bench.call("do", Some("host"), params);
+    // One call goes through many verbs, each with a session of its own.
+    call.deadline += std::time::Duration::from_secs(280);
     let (seen, changed) = (host.clone(), host.clone());
     case(bench, action, call)
         .seen_by(move || std::future::ready(BTreeMap::from([("host".to_owned(), seen.sh(look))])))

@@ -29,7 +29,9 @@ fn bench(server: &Sshd) -> Bench {
 }
 
 fn of(bench: Bench, action: impl pointsman::connectors::Act + 'static, params: Value) -> Case {
-    let call = bench.call("do", Some("host"), params);
+    let mut call = bench.call("do", Some("host"), params);
+    // One call goes through many verbs, each with a session of its own.
+    call.deadline += std::time::Duration::from_secs(280);
     case(bench, action, call)
 }
 
