@@ -131,6 +131,7 @@ fn of_process(host: &Rc<Host>) -> Case {
 }
 
 fn of_acl(host: &Rc<Host>) -> Case {
+    host.sh("nft flush ruleset");
     let params = json!({ "ports": [7001, 7002], "peers": [host.near(), host.near6(), "192.0.2.0/24"], "except": ["192.0.2.7"] });
     of(host, NetworkAcl, params, "nft -s list ruleset", "nft flush chain inet $(nft list tables inet | cut -d' ' -f3) input")
 }
