@@ -237,6 +237,9 @@ async fn writes_to_postgres_keep_the_contract() {
     if !missing("postgres", "postgresql-15") {
         hold(postgres_writes::cases()).await;
     }
+}
+
+#[tokio::test]
 async fn whole_hosts_keep_the_contract() {
     if crate::servers::host::no_host() {
         return;
