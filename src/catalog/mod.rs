@@ -15,6 +15,7 @@ mod haproxy;
 mod http;
 mod mysql;
 mod mysql_replica;
+mod mysql_rows;
 mod network;
 mod nginx;
 mod pgbouncer;

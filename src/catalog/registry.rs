@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::{
-    ActionSpec, ParamSpec, builtin, command, files, haproxy, http, mysql, mysql_replica, nginx, pgbouncer, postgres,
+    ActionSpec, ParamSpec, builtin, command, files, haproxy, http, mysql, mysql_replica, mysql_rows, nginx, pgbouncer, postgres,
     postgres_replication, rabbitmq, redis, sqlite, ssh,
 };
 
@@ -27,6 +27,7 @@ pub fn actions() -> impl Iterator<Item = &'static ActionSpec> {
         sqlite::ACTIONS,
         mysql::ACTIONS,
         mysql_replica::ACTIONS,
+        mysql_rows::ACTIONS,
         postgres::ACTIONS,
         postgres_replication::ACTIONS,
         redis::ACTIONS,

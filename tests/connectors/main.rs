@@ -18,6 +18,8 @@ mod mysql_pair;
 #[cfg(feature = "mysql")]
 mod mysql_replica;
 #[cfg(feature = "mysql")]
+mod mysql_rows;
+#[cfg(feature = "mysql")]
 mod mysql_tables;
 mod nginx;
 mod pgbouncer;

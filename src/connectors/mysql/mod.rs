@@ -2,6 +2,7 @@
 
 mod account;
 mod barrier;
+mod bound;
 mod bypass;
 mod canary;
 mod cut;
@@ -15,6 +16,7 @@ mod link;
 mod name;
 mod order;
 mod promote;
+mod query;
 mod replica;
 mod replicate_from;
 mod restore;
@@ -26,6 +28,7 @@ mod wait_replica;
 
 pub use freeze::FreezeWrites;
 pub use promote::Promote;
+pub use query::Query;
 pub use replicate_from::ReplicateFrom;
 pub use stop_replica::StopReplica;
 pub(super) use store::open_store;
@@ -40,6 +43,7 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add(StopReplica);
     registry.add(Promote);
     registry.add(ReplicateFrom);
+    registry.add(Query);
 }
 
 /// What a session sends first when a step must not reach the replicas.

@@ -18,6 +18,7 @@ pub mod hosts;
 mod http;
 mod mysql;
 mod mysql_replica;
+mod mysql_rows;
 mod nginx;
 mod pgbouncer;
 mod postgres_replication;
@@ -128,6 +129,7 @@ const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
     || names(&mysql::cases()),
     || hosts::NAMES.to_vec(),
     || names(&mysql_replica::cases()),
+    || names(&mysql_rows::cases()),
     || names(&rabbitmq::cases()),
     || names(&pgbouncer::cases()),
     || names(&postgres_replication::cases()),
@@ -199,6 +201,14 @@ async fn replication_of_mysql_keeps_the_contract() {
         return;
     }
     hold(mysql_replica::cases()).await;
+}
+
+#[tokio::test]
+async fn rows_of_mysql_keep_the_contract() {
+    if missing("mariadbd", "mariadb-server") {
+        return;
+    }
+    hold(mysql_rows::cases()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
