@@ -1,13 +1,14 @@
-//! Rows of a real MariaDB: read under conditions by a query that cannot write.
+//! Rows of a real MariaDB: read under conditions by a query that cannot write, and deleted when their number is right.
 
-use pointsman::connectors::mysql::Query;
-use pointsman::connectors::{ActionError, Applied, Inspect as _};
-use pointsman::model::Touch;
+use pointsman::connectors::mysql::{Delete, Query};
+use pointsman::connectors::{Act as _, ActionError, Applied, Inspect as _};
+use pointsman::model::{Finding, Touch};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, attempt};
 use crate::servers::mariadb::MariaDb;
 use crate::servers::missing;
+use crate::servers::proxy::Proxy;
 
 /// A reader that could write, so that it is not its rights that refuse.
 const SHOP: &str = "CREATE DATABASE shop;
@@ -92,4 +93,83 @@ async fn a_query_that_writes_is_refused_by_its_text_and_by_the_server() {
         assert!(Query.inspect(&call).await.is_err(), "{sql}");
         assert_eq!(count(&server).await, 3, "{sql}");
     }
+}
+
+fn order(rows: Value) -> Value {
+    json!({ "table": "shop.orders", "where": { "sku": "tea" }, "rows": rows })
+}
+
+#[tokio::test]
+async fn a_delete_takes_the_exact_number_of_rows_or_none() {
+    if missing("mariadbd", "mariadb-server") {
+        return;
+    }
+    let server = MariaDb::start().await;
+    server.run(SHOP).await;
+    server.run("CREATE TABLE shop.flat (id INT, sku VARCHAR(9)) ENGINE=MyISAM; INSERT INTO shop.flat VALUES (1, 'tea')").await;
+    let bench = bench(server.port);
+    for (params, why) in [
+        (order(json!(3)), "rows that would be deleted"),
+        (order(json!({ "below": 2 })), "rows that would be deleted"),
+        (json!({ "table": "orders", "where": {}, "rows": 3 }), "every row would be meant"),
+        // To the server `'tea' = 0` is true.
+        (json!({ "table": "orders", "where": { "sku": 0 }, "rows": 3 }), "is of type varchar"),
+        (json!({ "table": "orders", "where": { "nosuch": 1 }, "rows": 0 }), "there is no column"),
+        (json!({ "table": "nosuch", "where": { "id": 1 }, "rows": 0 }), "there is no table"),
+        (json!({ "table": "flat", "where": { "sku": "tea" }, "rows": 1 }), "cannot roll back"),
+    ] {
+        let error = attempt(&Delete, &bench.call("delete", Some("shop"), params.clone())).await.expect_err(why);
+        assert!(error.to_string().contains(why), "{params}: {error}");
+        assert_eq!((error.touch, error.in_doubt), (Touch::Untouched, false), "{error}");
+        assert_eq!(count(&server).await, 3, "{params}");
+    }
+    assert_eq!(server.one::<i64>("SELECT COUNT(*) FROM shop.flat").await, 1);
+    // What fails at the second row takes the first one back.
+    server
+        .run(
+            "CREATE TABLE shop.log (id INT); CREATE TRIGGER shop.refuse BEFORE DELETE ON shop.orders FOR EACH ROW
+        IF OLD.id = 3 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not this one'; END IF",
+        )
+        .await;
+    let call = bench.call("delete", Some("shop"), order(json!(2)));
+    let error = attempt(&Delete, &call).await.unwrap_err();
+    assert!(error.to_string().contains("not this one") && error.touch == Touch::Untouched, "{error}");
+    assert_eq!(count(&server).await, 3);
+    server.run("DROP TRIGGER shop.refuse").await;
+    let (_, applied, evidence) = attempt(&Delete, &call).await.unwrap();
+    assert_eq!((applied.outputs["rows"].clone(), evidence.facts["left"].clone()), (json!(2), json!(0)));
+    assert_eq!(server.rows::<i64>("SELECT id FROM shop.orders").await, [2]);
+}
+
+#[tokio::test]
+async fn a_delete_that_is_cut_off_is_in_doubt_from_the_commit_on_and_only_then() {
+    if missing("mariadbd", "mariadb-server") {
+        return;
+    }
+    const FAR: usize = 1_000_000;
+    let server = MariaDb::start().await;
+    server.run(SHOP).await;
+    let proxy = Proxy::before(server.port).await;
+    let bench = bench(proxy.port);
+    let call = bench.call("delete", Some("shop"), order(json!(2)));
+    let snapshot = Delete.capture(&call).await.unwrap();
+    // How many bytes the server answers until the commit is done; every time as many.
+    proxy.cut_after(FAR);
+    Delete.apply(&call, &snapshot).await.unwrap();
+    let whole = FAR - proxy.left();
+    let again = "REPLACE INTO shop.orders VALUES (1, 'tea', 3.50), (3, 'tea', 1)";
+    // In the middle of the last answer, that of COMMIT.
+    server.run(again).await;
+    proxy.cut_after(whole - 3);
+    let error = Delete.apply(&call, &snapshot).await.unwrap_err();
+    assert!(error.in_doubt && error.to_string().contains("nobody saw how `COMMIT` ended"), "{error}");
+    assert_eq!((proxy.fired(), count(&server).await), (1, 1));
+    assert_eq!(Delete.probe(&call, &snapshot).await.unwrap().finding, Finding::Applied);
+    // In the answer before, that of the deletion: nothing lasts, and that is what is said.
+    server.run(again).await;
+    proxy.cut_after(whole - 14);
+    let error = Delete.apply(&call, &snapshot).await.unwrap_err();
+    assert!(!error.in_doubt && error.touch == Touch::Untouched && error.to_string().contains("not committed"), "{error}");
+    assert_eq!((proxy.fired(), count(&server).await), (2, 3));
+    assert_eq!(Delete.probe(&call, &snapshot).await.unwrap().finding, Finding::NotApplied);
 }

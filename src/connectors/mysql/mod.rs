@@ -6,7 +6,9 @@ mod bound;
 mod bypass;
 mod canary;
 mod cut;
+mod delete;
 mod figure;
+mod filter;
 mod following;
 mod freeze;
 mod grant;
@@ -26,6 +28,7 @@ mod store;
 mod variable;
 mod wait_replica;
 
+pub use delete::Delete;
 pub use freeze::FreezeWrites;
 pub use promote::Promote;
 pub use query::Query;
@@ -44,6 +47,7 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add(Promote);
     registry.add(ReplicateFrom);
     registry.add(Query);
+    registry.add(Delete);
 }
 
 /// What a session sends first when a step must not reach the replicas.

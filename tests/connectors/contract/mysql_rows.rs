@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use pointsman::connectors::mysql::Query;
+use pointsman::connectors::mysql::{Delete, Query};
 use pointsman::connectors::{Act, Call};
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::bench::{Bench, CANARY};
 use crate::servers::mariadb::MariaDb;
 
 pub fn cases() -> Vec<Named> {
-    vec![named("mysql.query", of_query)]
+    vec![named("mysql.query", of_query), named("mysql.delete", of_delete)]
 }
 
 /// A server with two queues' worth of rows; one row holds the secret, which is also the password of the account that acts.
@@ -47,4 +47,14 @@ async fn of_query() -> Case {
     let params = json!({ "sql": sql, "bind": { "note": CANARY }, "expect": { "note": CANARY }, "rows": 2 });
     let call = bench.call("query", Some("shop"), params);
     of_shop(bench, server, Query, call)
+}
+
+async fn of_delete() -> Case {
+    let (server, bench) = shop().await;
+    let call = bench.call("delete", Some("shop"), json!({ "table": "shop.queue", "where": { "note": CANARY }, "rows": 2 }));
+    let writer = server.clone();
+    of_shop(bench, server, Delete, call).tampered_by(move || {
+        let writer = writer.clone();
+        async move { writer.run(&format!("INSERT INTO shop.queue VALUES (9, '{CANARY}')")).await }
+    })
 }
