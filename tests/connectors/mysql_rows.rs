@@ -78,6 +78,7 @@ async fn a_query_that_writes_is_refused_by_its_text_and_by_the_server() {
     let server = MariaDb::start().await;
     server.run(SHOP).await;
     server.run(SPOIL).await;
+    server.run("CREATE SEQUENCE shop.ticket").await;
     let bench = bench(server.port);
     for (sql, why) in [
         ("DELETE FROM orders", "begins with SELECT"),
@@ -87,6 +88,7 @@ async fn a_query_that_writes_is_refused_by_its_text_and_by_the_server() {
         ("SELECT 1 /*M! INTO OUTFILE 'rows' */", "a comment that is run"),
         // Its text shows nothing.
         ("SELECT spoil()", "READ ONLY transaction"),
+        ("SELECT NEXTVAL(ticket)", "READ ONLY transaction"),
     ] {
         refused(&bench, json!({ "sql": sql }), why).await;
         let call = bench.call("query", Some("shop"), json!({ "sql": sql }));
