@@ -59,6 +59,9 @@ async fn a_query_binds_values_and_is_held_to_conditions() {
     let none = query(&bench, json!({ "sql": sql, "bind": { "sku": "' OR 1 = 1 -- " }, "rows": 0 })).await.unwrap();
     assert_eq!(none.outputs["first"], Value::Null);
     assert!(query(&bench, json!({ "sql": "SHOW TABLES", "rows": 1 })).await.is_ok());
+    let sql_of_server = "SELECT @@server_id AS server, @@read_only AS read_only, @@gtid_slave_pos <> '' AS has_position";
+    let expect = json!({ "server": server.server_id, "read_only": 0, "has_position": 0 });
+    query(&bench, json!({ "sql": sql_of_server, "expect": expect })).await.unwrap();
     refused(&bench, json!({ "sql": sql, "bind": { "sku": "tea" }, "rows": 3 }), "rows: ").await;
     refused(&bench, json!({ "sql": sql, "bind": { "sku": "tea" }, "expect": { "id": 2 } }), "id: ").await;
     refused(&bench, json!({ "sql": sql, "bind": {} }), ":sku has no value").await;
