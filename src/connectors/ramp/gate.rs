@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 
+#[cfg(feature = "http")]
 use crate::connectors::dotted::look;
 #[cfg(feature = "http")]
 use crate::connectors::http;
@@ -135,6 +136,7 @@ impl Gate {
         json!({ "asks": asked, "consecutive": self.consecutive, "fail_limit": self.fail_limit, "requests": self.requests })
     }
 
+    #[cfg_attr(not(feature = "http"), expect(unused_variables, reason = "only HTTP gates ask anybody"))]
     pub(super) async fn sample(
         &self,
         call: &Call,
