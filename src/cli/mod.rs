@@ -149,7 +149,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// What developers want to see, on standard error: `POINTSMAN_LOG=debug`.
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("POINTSMAN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_env("POINTSMAN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,lapin=off"));
     let ansi = console::errors_are_coloured();
     // A second subscriber in one process is a test's doing; the first one stays.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).try_init();
