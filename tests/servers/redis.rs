@@ -95,14 +95,17 @@ impl Redis {
         redis::from_redis_value(self.ops(&["INFO", section]).await).unwrap()
     }
 
-    /// Every line of ACL LIST, with hashes.
+    /// Every line of ACL LIST, with hashes; rules of single commands in alphabetical order, because the server writes them in that of
+    /// a hash table, which is another one after every change.
     pub async fn users(&self) -> Vec<String> {
-        redis::from_redis_value(self.ops(&["ACL", "LIST"]).await).unwrap()
+        let lines: Vec<String> = redis::from_redis_value(self.ops(&["ACL", "LIST"]).await).unwrap();
+        lines.iter().map(|line| ordered(line)).collect()
     }
 
-    /// What its ACL file holds.
+    /// What its ACL file holds, ordered as [`Redis::users`].
     pub fn file(&self) -> String {
-        std::fs::read_to_string(self.folder.join("users.acl")).unwrap()
+        let text = std::fs::read_to_string(self.folder.join("users.acl")).unwrap();
+        text.lines().map(ordered).collect::<Vec<_>>().join("\n")
     }
 
     pub fn pid(&self) -> i32 {
@@ -128,6 +131,21 @@ impl Redis {
     pub async fn session(&self, user: &str, password: &str) -> redis::aio::MultiplexedConnection {
         connection(self.port, Some((user, password))).await.unwrap()
     }
+}
+
+/// A line with every run of rules about single commands sorted; everything else stays where it is.
+fn ordered(line: &str) -> String {
+    let mut words: Vec<&str> = line.split(' ').collect();
+    let single = |word: &&str| word.starts_with(['+', '-']) && !word[1..].starts_with('@');
+    // The last rule of a selector carries its parenthesis.
+    let spaced = line.replace(')', " )");
+    if spaced != line {
+        words = spaced.split(' ').collect();
+    }
+    for run in words.chunk_by_mut(|one, other| single(one) && single(other)) {
+        run.sort_unstable();
+    }
+    words.join(" ").replace(" )", ")")
 }
 
 fn spawn(folder: &Folder, argv: &[String]) -> Daemon {
