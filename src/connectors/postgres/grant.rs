@@ -30,6 +30,9 @@ pub(super) struct Grant {
     pub(super) option: bool,
 }
 
+/// What one statement has in common: depth, grantor, object, column, grantee, option.
+type Together<'a> = (usize, &'a str, &'a str, &'a str, &'a str, bool);
+
 /// An object as statements name it, and its owner.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Named {
@@ -143,7 +146,7 @@ impl Grants {
         sentence: impl Fn(&Grant, &str, &str, &str) -> String,
     ) -> Vec<String> {
         // One statement per object, column, grantor, grantee and option, with all its privileges.
-        let mut groups: BTreeMap<(usize, &str, &str, &str, &str, bool), Vec<&Grant>> = BTreeMap::new();
+        let mut groups: BTreeMap<Together<'_>, Vec<&Grant>> = BTreeMap::new();
         for row in rows.iter().filter(|row| self.objects.contains_key(&row.object)) {
             let depth = self.depth(row);
             let depth = if deepest_first { usize::MAX - depth } else { depth };

@@ -256,11 +256,6 @@ impl Session {
             }
         }
     }
-
-    /// The same session with less patience: no longer than `span` from now, for what follows.
-    pub(super) fn hurry(&mut self, span: Duration) {
-        self.patience = self.patience.at_most(span);
-    }
 }
 
 /// A cell of a row as text; none where it is null or missing.
