@@ -83,7 +83,7 @@ impl Shop {
 
     /// Says yes as soon as somebody is asked.
     pub fn approve(&self, executor: &mut Executor) -> bool {
-        if !executor.wait_for("go-live", &["awaiting people"]) {
+        if !executor.wait_for("go-live", &["awaiting people", "awaiting_people"]) {
             return false;
         }
         let answer = executor.order(&["approve", "go-live"]);

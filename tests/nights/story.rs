@@ -84,7 +84,7 @@ impl Story<'_> {
             }
             if asked.elapsed() > Duration::from_millis(150) && (!approved || !skipped) {
                 asked = Instant::now();
-                if !approved && executor.step("go-live").as_deref() == Some("awaiting people") {
+                if !approved && says(&log, "go-live", "asks") {
                     let answer = executor.order(&["approve", "go-live"]);
                     approved = answer.status.success();
                 }
@@ -101,9 +101,13 @@ impl Story<'_> {
 }
 
 fn has_begun(log: &str, step: &str) -> bool {
+    says(log, step, "started")
+}
+
+fn says(log: &str, step: &str, word: &str) -> bool {
     log.lines().any(|line| {
         let mut words = line.split_whitespace().skip(1);
-        words.next() == Some(step) && words.next() == Some("started")
+        words.next() == Some(step) && words.next() == Some(word)
     })
 }
 
