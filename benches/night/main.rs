@@ -4,6 +4,7 @@
 //!
 //! `cargo bench --features full --bench night [-- ROUNDS]`. Needs the Debian packages of the sandbox; Ansible takes part where
 //! `ansible-playbook` with community.mysql is found (`pip install ansible PyMySQL`).
+#![allow(dead_code, reason = "the tests of the nights use the rest of the load")]
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first surprise")]
 
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ struct Figures {
     whole: Duration,
 }
 
-const ALL: [Contender; 2] = [Contender::Floor, Contender::Shell];
+const ALL: [Contender; 4] = [Contender::Floor, Contender::Pointsman, Contender::Shell, Contender::Ansible];
 
 fn main() {
     if std::env::args().any(|argument| argument == "--test") {

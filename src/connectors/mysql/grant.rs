@@ -221,6 +221,6 @@ mod tests {
 
     #[test]
     fn a_snapshot_holds_every_part() {
-        assert_eq!(from_value(&to_value(&all())).unwrap(), all());
+        assert_eq!(from_value(&to_value(&all())).expect("what was written is read"), all());
     }
 }

@@ -39,12 +39,6 @@ impl Switches {
         Self { read_only: on(), super_read_only: self.super_read_only.as_ref().and_then(|_| on()), ..self.clone() }
     }
 
-    /// These, with the writes of anybody accepted.
-    pub(super) fn accepting(&self) -> Self {
-        let off = || Some("OFF".to_owned());
-        Self { read_only: off(), super_read_only: self.super_read_only.as_ref().and_then(|_| off()), ..self.clone() }
-    }
-
     /// These, with the event scheduler stopped.
     pub(super) fn without_events(&self) -> Self {
         match self.event_scheduler.as_deref() {

@@ -2,7 +2,7 @@
 //!
 //! The bytes from before are kept beside each file, because a connect string can carry a password and a snapshot must not.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::json;
@@ -48,11 +48,11 @@ impl Files {
         Ok(Self { files, database: database.to_owned(), route: route.clone(), recorder: call.recorder.clone() })
     }
 
-    fn read(&self, path: &PathBuf) -> Result<Image, ActionError> {
+    fn read(&self, path: &Path) -> Result<Image, ActionError> {
         Image::read(path)?.ok_or_else(|| ActionError::untouched(format!("{} does not exist", path.display())))
     }
 
-    fn new_text(&self, path: &PathBuf, image: &Image) -> Result<String, ActionError> {
+    fn new_text(&self, path: &Path, image: &Image) -> Result<String, ActionError> {
         rerouted(image.text()?, &self.database, &self.route)
             .map_err(|why| ActionError::untouched(format!("{}: {why}", path.display())))
     }
@@ -150,12 +150,12 @@ impl Files {
         self.files.iter().map(|(path, _)| shown(path)).collect()
     }
 
-    fn foreign(&self, path: &PathBuf, image: &Image) -> ActionError {
+    fn foreign(&self, path: &Path, image: &Image) -> ActionError {
         ActionError::untouched(format!("{} is not what was captured: it is {} now", path.display(), image.digest()))
             .hint("somebody else writes to it; find out who before trying again")
     }
 
-    fn put(&self, path: &PathBuf, image: &Image) -> Result<(), ActionError> {
+    fn put(&self, path: &Path, image: &Image) -> Result<(), ActionError> {
         let begun = Instant::now();
         let result = put(path, image);
         let end = result.as_ref().map_or_else(|error| error.message.clone(), |()| "ok".to_owned());
@@ -165,7 +165,7 @@ impl Files {
     }
 }
 
-fn before<'a>(snapshot: &'a Value, path: &PathBuf) -> Result<&'a Value, ActionError> {
+fn before<'a>(snapshot: &'a Value, path: &Path) -> Result<&'a Value, ActionError> {
     let files = snapshot["files"].as_array().map(Vec::as_slice).unwrap_or_default();
     files
         .iter()

@@ -36,7 +36,7 @@ fn is_whole(found: &str, rules: &Ruleset) -> bool {
     let wanted = rules.text();
     let lines = |text: &str| -> Vec<String> {
         let mut lines: Vec<_> =
-            text.lines().map(|line| plain(line)).filter(|line| line.contains(" accept") || line.contains(" reject")).collect();
+            text.lines().map(plain).filter(|line| line.contains(" accept") || line.contains(" reject")).collect();
         lines.sort_unstable();
         lines
     };

@@ -121,7 +121,9 @@ impl Table {
             word
         };
         let times = if line.starts_with('@') { 1 } else { 5 };
-        (0..times).for_each(|_| drop(field()));
+        for _ in 0..times {
+            field();
+        }
         let user = match self {
             Self::File(_) => Some(field()),
             Self::User(_) => None,

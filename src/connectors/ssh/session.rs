@@ -96,7 +96,8 @@ where
 
 /// Room for one more session with a host.
 async fn permit(address: &Address) -> Option<OwnedSemaphorePermit> {
-    static ROOMS: Mutex<Option<HashMap<(String, usize), Arc<Semaphore>>>> = Mutex::new(None);
+    type Rooms = HashMap<(String, usize), Arc<Semaphore>>;
+    static ROOMS: Mutex<Option<Rooms>> = Mutex::new(None);
     let room = {
         let mut rooms = ROOMS.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (address.shown(), address.max_sessions);
