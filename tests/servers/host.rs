@@ -112,7 +112,7 @@ impl Host {
             argv.chain([folder.join("boot"), folder.path().to_owned()].map(|p| p.display().to_string())).chain([name.clone()]);
         let start = Start { name: "host", user: "root", folder: folder.path(), argv: argv.collect(), env: Vec::new() };
         let daemon = Daemon::start(start);
-        let mut host = Self { folder, number, daemon: daemon };
+        let mut host = Self { folder, number, daemon };
         host.reach(&format!("ve-{name}")).await;
         host
     }

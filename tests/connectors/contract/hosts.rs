@@ -59,7 +59,10 @@ fn of(host: &Rc<Host>, action: impl Act + 'static, params: Value, look: &'static
     let (seen, changed) = (host.clone(), host.clone());
     case(bench, action, call)
         .seen_by(move || std::future::ready(BTreeMap::from([("host".to_owned(), seen.sh(look))])))
-        .tampered_by(move || std::future::ready(drop(changed.sh(tamper))))
+        .tampered_by(move || {
+            changed.sh(tamper);
+            std::future::ready(())
+        })
 }
 
 const UNIT_STATES: &str =

@@ -179,7 +179,7 @@ async fn sqlite_keeps_the_contract() {
 
 #[tokio::test]
 async fn ssh_keeps_the_contract() {
-    if crate::servers::missing("sshd", "openssh-server") {
+    if missing("sshd", "openssh-server") {
         return;
     }
     let cases = ssh::cases().await;

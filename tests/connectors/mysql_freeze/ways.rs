@@ -101,7 +101,8 @@ async fn every_way_past_a_freeze_is_named_and_refused_until_it_is_accepted() {
     let inspection = FreezeWrites.inspect(&bench.call("freeze", Some("old"), leave.clone())).await.unwrap();
     let mut found: Vec<_> = inspection.blockers.iter().map(|b| b.what.split(": ").next().unwrap().to_owned()).collect();
     let mut expected = names.map(str::to_owned).to_vec();
-    (found.sort(), expected.sort());
+    found.sort();
+    expected.sort();
     assert_eq!(found, expected);
     assert!(inspection.blockers.iter().all(|blocker| blocker.owner.is_some()));
     for missing in 0..names.len() {
