@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_smallest_step_is_one_of_257_and_finer_is_refused() {
-        let one = share(&[1], &[1], "0.39%").expect("1 of 257");
+        let one = share(&[1], &[1], "0.389%").expect("1 of 257");
         assert_eq!((one.old, one.new), (vec![256], vec![1]));
         assert_eq!(share(&[1], &[1], "0.01%"), None);
         assert_eq!(share(&[100], &[100], "0.3%"), None);
