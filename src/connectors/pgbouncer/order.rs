@@ -90,8 +90,8 @@ impl Order {
                     None,
                 );
             }
-            for user in &view.users {
-                block(format!("a transaction is open through {at}; PAUSE waits for it"), Some(user.clone()));
+            for user in self.lasting(console, view, call).await? {
+                block(format!("a transaction stays open through {at}; PAUSE waits for it"), Some(user));
             }
         }
         if self.within >= self.held_at_most {
@@ -101,6 +101,22 @@ impl Order {
             );
         }
         Ok(blockers)
+    }
+
+    /// The transactions that are open at every look for a second. A pool at work has short ones all the time, and PAUSE waits for
+    /// those as it should.
+    async fn lasting(&self, console: &Console, view: &View, call: &Call) -> Result<Vec<String>, ActionError> {
+        const LOOKS: u32 = 10;
+        let (patience, mut open) = (Patience::of(call), view.users.clone());
+        for _ in 0..LOOKS {
+            if open.is_empty() {
+                break;
+            }
+            patience.sleep(Duration::from_millis(100)).await?;
+            let now = views(std::slice::from_ref(console), &self.database, &patience).await?;
+            open.retain(|user| now.iter().any(|view| view.users.contains(user)));
+        }
+        Ok(open)
     }
 
     /// A snapshot of the state of every process.
