@@ -79,6 +79,44 @@ pub(super) fn report_tabs(source: &Source, scalars: &[SourceSpan], report: &mut 
     }
 }
 
+/// Reports anchors and aliases with other signs in their name than letters, digits, `_` and `-`: YAML 1.2 takes `&a: b` for an
+/// anchor `a:`, YAML 1.1 for an empty key with the anchor `a`. What stands in one of `scalars` is text.
+pub(super) fn report_anchors(source: &Source, scalars: &[SourceSpan], report: &mut Report) {
+    let text = &source.text;
+    let starts = std::iter::once(0).chain(scalars.iter().map(|scalar| scalar.end));
+    let ends = scalars.iter().map(|scalar| scalar.start).chain([text.len()]);
+    let gaps = starts.zip(ends).filter_map(|(start, end)| Some((start, text.get(start..end)?)));
+    // An anchored scalar begins with its anchor; no text without quotes begins with `&`.
+    let anchored = scalars.iter().filter_map(|scalar| {
+        let stretch = text.get(scalar.start..).filter(|stretch| stretch.starts_with('&'))?;
+        Some((scalar.start, marks(stretch).next()?.1))
+    });
+    let named = gaps.flat_map(|(start, gap)| marks(gap).map(move |(at, name)| (start + at, name))).chain(anchored);
+    for (at, name) in named.filter(|(_, name)| !name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))).take(MOST) {
+        let span = SourceSpan::new(at, at + 1 + name.len());
+        let message = format!("some readers end the name `{name}` before its last sign");
+        let help = "name an anchor with letters, digits, `_` and `-`, and put a space behind it";
+        report.push(Diagnostic::error(yaml::ANCHOR_NAME, span, message).help(help));
+    }
+}
+
+/// The anchors and aliases of a stretch without scalars: where each begins, and its name.
+fn marks(gap: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut rest = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let at = rest + gap[rest..].find(['&', '*', '#'])?;
+            if gap[at..].starts_with('#') {
+                rest = at + gap[at..].find('\n').unwrap_or(gap.len() - at);
+                continue;
+            }
+            let name = gap[at + 1..].split(|c: char| c.is_whitespace() || ",[]{}".contains(c)).next().unwrap_or("");
+            rest = at + 1 + name.len();
+            return Some((at, name));
+        }
+    })
+}
+
 /// Where the tab is, when the indentation of `line` has one and something follows it.
 fn indentation_tab(line: &str) -> Option<usize> {
     let indentation = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];

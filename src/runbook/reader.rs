@@ -40,6 +40,7 @@ pub fn read(source: &Source, report: &mut Report) -> Option<Node> {
     let root = reader.root.take();
     scalars.sort_unstable();
     characters::report_tabs(source, &scalars, report);
+    characters::report_anchors(source, &scalars, report);
     if root.is_none() {
         report.push(
             Diagnostic::error(yaml::EMPTY, SourceSpan::default(), "the file holds no document")
@@ -266,6 +267,8 @@ impl Reader<'_> {
                 Diagnostic::error(yaml::INEXACT_NUMBER, span, format!("`{raw}` cannot be kept exactly: {why}"))
                     .help(format!("write `\"{raw}\"` to keep it as text"))
             }
+            Plain::Question => Diagnostic::error(yaml::QUESTION, span, "some readers take what follows this `?` for a key")
+                .help("put the text in quotes"),
         };
         self.report.push(error);
         ScalarValue::Text

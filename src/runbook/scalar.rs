@@ -13,6 +13,8 @@ pub(super) enum Plain {
     OldNumber(&'static str),
     /// A number that JSON cannot hold, or not with all its digits; the text says why.
     Inexact(&'static str),
+    /// A question mark begins it: text to YAML 1.2, in brackets the key of a map to YAML 1.1.
+    Question,
 }
 
 /// The largest whole number that every JSON reader keeps exactly.
@@ -26,6 +28,7 @@ pub(super) fn plain(text: &str) -> Plain {
         "false" | "False" | "FALSE" => return Plain::Value(ScalarValue::Boolean(false)),
         "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Plain::OldBoolean(true),
         "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Plain::OldBoolean(false),
+        _ if text.starts_with('?') => return Plain::Question,
         _ => {}
     }
     if !text.bytes().next().is_some_and(|first| first.is_ascii_digit() || b"+-.".contains(&first)) {
@@ -162,6 +165,7 @@ mod tests {
             assert!(matches!(plain(text), Plain::Inexact(_)), "{text} is {:?}", plain(text));
         }
         assert_eq!(plain("NO"), Plain::OldBoolean(false));
+        assert_eq!(plain("?who"), Plain::Question);
         assert_eq!(plain("on"), Plain::OldBoolean(true));
     }
 }

@@ -8,6 +8,7 @@ use pointsman::diagnostic::{Code, Report, Source, SourceSpan, json};
 use pointsman::runbook::{Node, NodeKind, ScalarStyle, Undo, UndoScope, Work, parse, parse_roster, reader};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use serde_json::Value;
 
 use super::diagnostics::{check_text, root, yaml_files};
@@ -134,13 +135,15 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// How many cases each property gets; `POINTSMAN_CASES` asks for more.
-fn cases() -> u32 {
-    std::env::var("POINTSMAN_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_500)
+/// The same cases each time, so that a change is judged by what it changes; `POINTSMAN_CASES=100000` looks for new ones.
+fn config() -> ProptestConfig {
+    let asked = std::env::var("POINTSMAN_CASES").ok().and_then(|text| text.parse().ok());
+    let rng_seed = if asked.is_some() { RngSeed::Random } else { RngSeed::Fixed(20_261_121) };
+    ProptestConfig { cases: asked.unwrap_or(1_500), rng_seed, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn mutated_runbooks_never_break_the_reader(text in prop::sample::select(corpus()), changes in vec(change(), 1..6)) {
@@ -183,7 +186,7 @@ proptest! {
     fn what_another_program_writes_is_read_as_it_was_meant(value in json_value()) {
         let text = serde_yaml::to_string(&value).unwrap();
         let (node, report) = read(&text);
-        let ambiguous = [Code::new(112), Code::new(113), Code::new(114), Code::new(116), Code::new(117)];
+        let ambiguous = [Code::new(112), Code::new(113), Code::new(114), Code::new(116), Code::new(117), Code::new(119)];
         let strange: Vec<_> = report.sorted().into_iter().filter(|diagnostic| !ambiguous.contains(&diagnostic.code)).collect();
         prop_assert!(strange.is_empty(), "{text}\n{strange:?}");
         if !report.has_errors() {

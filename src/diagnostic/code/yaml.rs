@@ -19,4 +19,6 @@ super::codes! {
     116 CONTROL "a character that cannot be seen";
     117 INEXACT_NUMBER "a number that cannot be kept exactly";
     118 DIRECTIVE "a YAML directive";
+    119 QUESTION "a text that begins with a question mark";
+    120 ANCHOR_NAME "an anchor whose name readers understand differently";
 }
