@@ -97,6 +97,11 @@ impl Evidence {
         let digest = Digest::of(facts.to_string().as_bytes());
         Self { facts, digest }
     }
+
+    /// The undo of what only looks.
+    pub fn nothing_changed() -> Self {
+        Self::new(serde_json::json!({ "undo": "nothing was changed" }))
+    }
 }
 
 /// What a read-only look after a crash found.
@@ -147,6 +152,12 @@ impl ActionError {
     /// Nobody saw the end of it.
     pub fn in_doubt(message: impl Into<String>) -> Self {
         Self { in_doubt: true, ..Self::touched(message) }
+    }
+
+    /// The same failure where something was changed before it.
+    #[must_use]
+    pub fn after_change(self) -> Self {
+        Self { touch: Touch::Possible, ..self }
     }
 
     /// With what a person can do.

@@ -56,6 +56,6 @@ impl Act for WaitUntil {
     }
 
     async fn undo(&self, _call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {
-        Ok(Evidence::new(json!({ "undo": "nothing was changed" })))
+        Ok(Evidence::nothing_changed())
     }
 }

@@ -10,7 +10,7 @@ use super::content::{Before, Wanted};
 use super::replace::{Image, kept_beside, kept_path, put, real_path, remove};
 use crate::connectors::look::{Look, Rhythm};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Recorder};
-use crate::model::{Arguments, Digest, Finding, Span, Touch, Value};
+use crate::model::{Arguments, Digest, Finding, Span, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -335,9 +335,8 @@ impl Act for SwitchFile {
     async fn prove(&self, call: &Call, snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
         let (order, snapshot) = (Order::of(call)?, Snapshot::from_value(snapshot)?);
         let file = off_thread(move || read_back(&order, &snapshot)).await;
-        let touched = |error: ActionError| ActionError { touch: Touch::Possible, ..error };
-        let file = file.map_err(touched)?;
-        Ok(Evidence::new(json!({ "file": file, "application": ask_application(call).await.map_err(touched)? })))
+        let file = file.map_err(ActionError::after_change)?;
+        Ok(Evidence::new(json!({ "file": file, "application": ask_application(call).await.map_err(ActionError::after_change)? })))
     }
 
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {

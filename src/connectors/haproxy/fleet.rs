@@ -115,10 +115,9 @@ impl Fleet {
 
     /// Reads every process once more, and holds it to `wanted`.
     pub(super) async fn hold(&mut self, backend: &str, wanted: &[Vec<Setting>]) -> Result<Seen, ActionError> {
-        let touched = |error: ActionError| ActionError { touch: Touch::Possible, ..error };
         let mut all = Seen::new();
         for (session, want) in self.0.iter_mut().zip(wanted) {
-            let seen = servers(session, backend).await.map_err(touched)?;
+            let seen = servers(session, backend).await.map_err(ActionError::after_change)?;
             if let Some(why) = difference(&seen, want) {
                 let text = format!("{}: {why}", session.address);
                 let young = Duration::from_secs(session.process.uptime_s) < SINCE_A_RELOAD;

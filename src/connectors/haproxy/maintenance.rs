@@ -8,7 +8,7 @@ use super::server::{Mode, Setting, name};
 use super::session::SETTLE;
 use super::shut::{left, shut};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Touch, Value};
+use crate::model::Value;
 
 /// The action.
 #[derive(Debug)]
@@ -127,10 +127,9 @@ impl Act for Maintenance {
     }
 
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
-        let touched = |error: ActionError| ActionError { touch: Touch::Possible, ..error };
-        let (order, mut fleet) = (Order::of(call)?, Fleet::open(call).await.map_err(touched)?);
-        let seen = fleet.see(&order.backend).await.map_err(touched)?;
-        let wanted = order.wanted(&seen).map_err(touched)?;
+        let (order, mut fleet) = (Order::of(call)?, Fleet::open(call).await.map_err(ActionError::after_change)?);
+        let seen = fleet.see(&order.backend).await.map_err(ActionError::after_change)?;
+        let wanted = order.wanted(&seen).map_err(ActionError::after_change)?;
         fleet.hold(&order.backend, &wanted).await?;
         let names = Order::names(&wanted);
         let sessions = left(&mut fleet, &order.backend, &names).await.map_err(|e| ActionError::touched(e.to_string()))?;

@@ -11,7 +11,7 @@ use super::shut::{left, shut};
 use super::weights::whole;
 use crate::connectors::ramp::Ramp;
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Finding, Touch, Value};
+use crate::model::{Finding, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -120,11 +120,7 @@ async fn open_without_weight(order: &Order, fleet: &mut Fleet, sides: &Sides, se
         let wanted: Vec<_> = seen.iter().map(of_process).collect();
         fleet.ensure(&order.backend, &wanted).await?;
     }
-    fleet.see(&order.backend).await.map_err(touched)
-}
-
-fn touched(error: ActionError) -> ActionError {
-    ActionError { touch: Touch::Possible, ..error }
+    fleet.see(&order.backend).await.map_err(ActionError::after_change)
 }
 
 fn outputs(order: &Order, processes: usize, stages: Vec<Value>, sessions: u64, cut: u64) -> Value {
@@ -234,7 +230,7 @@ impl Act for Switch {
                 Err(fall) => return Err(fall.land(call, &order.backend, snapshot).await),
             }
         };
-        fleet.ensure(&order.backend, &wanted).await.map_err(touched)?;
+        fleet.ensure(&order.backend, &wanted).await.map_err(ActionError::after_change)?;
         let cut = if order.cut { shut(&mut fleet, &order.backend, &sides.old, SETTLE).await? } else { 0 };
         let sessions = left(&mut fleet, &order.backend, &sides.old).await.map_err(|e| ActionError::touched(e.to_string()))?;
         call.recorder.progress(&format!("`{}` goes to {}; {sessions} old sessions are left", order.backend, order.to));
@@ -242,9 +238,9 @@ impl Act for Switch {
     }
 
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
-        let (order, mut fleet) = (Order::of(call)?, Fleet::open(call).await.map_err(touched)?);
-        let seen = fleet.see(&order.backend).await.map_err(touched)?;
-        let sides = order.sides(&mut fleet, &seen).await.map_err(touched)?;
+        let (order, mut fleet) = (Order::of(call)?, Fleet::open(call).await.map_err(ActionError::after_change)?);
+        let seen = fleet.see(&order.backend).await.map_err(ActionError::after_change)?;
+        let sides = order.sides(&mut fleet, &seen).await.map_err(ActionError::after_change)?;
         let wanted = order.wanted(&sides, &seen);
         let seen = fleet.hold(&order.backend, &wanted).await?;
         if let Some(why) = unready(&sides, &fleet, &seen) {

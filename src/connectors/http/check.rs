@@ -62,6 +62,6 @@ impl Act for HttpCheck {
     }
 
     async fn undo(&self, _call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {
-        Ok(Evidence::new(json!({ "undo": "nothing was changed" })))
+        Ok(Evidence::nothing_changed())
     }
 }

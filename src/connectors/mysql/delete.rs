@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::filter::filter;
-use super::following::touched;
 use super::name::{literal, quoted};
 use super::session::{Session, open, text};
 use super::store::columns;
@@ -172,9 +171,9 @@ impl Act for Delete {
     }
 
     async fn prove(&self, call: &Call, _snapshot: &Value, applied: &Applied) -> Result<Evidence, ActionError> {
-        let mut session = open(call, own_target(call)?).await.map_err(touched)?;
-        let order = Order::of(call, &mut session).await.map_err(touched)?;
-        let left = order.counted(&mut session).await.map_err(touched)?;
+        let mut session = open(call, own_target(call)?).await.map_err(ActionError::after_change)?;
+        let order = Order::of(call, &mut session).await.map_err(ActionError::after_change)?;
+        let left = order.counted(&mut session).await.map_err(ActionError::after_change)?;
         if left > 0 {
             return Err(ActionError::touched(format!("{left} rows meet the conditions again: somebody still writes them")));
         }

@@ -137,7 +137,7 @@ pub(super) async fn start(session: &mut Session, channel: &str, reads: bool, app
     }
     let patience = session.patience().clone();
     loop {
-        let replica = Replica::read_silently(session, channel).await.map_err(touched)?.ok_or_else(gone)?;
+        let replica = Replica::read_silently(session, channel).await.map_err(ActionError::after_change)?.ok_or_else(gone)?;
         let ready = (!reads || replica.reader() == Thread::Running) && (!applies || replica.applier() == Thread::Running);
         if ready {
             return Ok(replica);
@@ -153,12 +153,7 @@ pub(super) async fn start(session: &mut Session, channel: &str, reads: bool, app
     }
 }
 
-/// An error of a look in the middle of a change.
-pub(super) fn touched(error: ActionError) -> ActionError {
-    ActionError { touch: crate::model::Touch::Possible, ..error }
-}
-
 /// `touched`, with what a person can send by hand.
 pub(super) fn by_hand(error: ActionError, statements: Vec<String>) -> ActionError {
-    touched(error).manual(statements)
+    error.after_change().manual(statements)
 }

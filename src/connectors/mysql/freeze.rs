@@ -14,7 +14,7 @@ use super::order::{Events, Order, Scope, Sessions};
 use super::restore::{Saved, restore};
 use super::session::{Session, open};
 use super::variable::Switches;
-use super::{after_change, own_target, unlogged};
+use super::{own_target, unlogged};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed};
 use crate::model::{Finding, Value};
 
@@ -193,15 +193,19 @@ async fn freeze(call: &Call, order: &Order, snapshot: &Value) -> Result<Applied,
     for sql in &changes {
         session.execute(sql).await.map_err(|error| error.of_change(sql))?;
     }
-    let cut = end_sessions(&mut session, &scope.logins, order.sessions, order.barrier).await.map_err(after_change)?;
+    let cut =
+        end_sessions(&mut session, &scope.logins, order.sessions, order.barrier).await.map_err(ActionError::after_change)?;
     let seconds = order.barrier.as_secs().clamp(1, 31_536_000);
     for sql in first.statements_to(&second) {
         // It waits for open transactions, and holds up others meanwhile.
-        session.execute(&format!("SET SESSION lock_wait_timeout = {seconds}")).await.map_err(|e| after_change(e.into()))?;
+        session
+            .execute(&format!("SET SESSION lock_wait_timeout = {seconds}"))
+            .await
+            .map_err(|e| ActionError::from(e).after_change())?;
         session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
     }
-    let fence = barrier::pass(call, target, &scope.databases, order.barrier).await.map_err(after_change)?;
-    stable(&mut session, order, &scope).await.map_err(after_change)?;
+    let fence = barrier::pass(call, target, &scope.databases, order.barrier).await.map_err(ActionError::after_change)?;
+    stable(&mut session, order, &scope).await.map_err(ActionError::after_change)?;
     session.recorder().progress(&format!("writes of {} are refused", super::count_of(scope.frozen.len(), "account")));
     session.close().await;
     Ok(Applied { outputs: outputs(&scope, fence.position, &fence.at, cut, fence.waited.as_millis()) })
@@ -265,12 +269,13 @@ async fn thaw(call: &Call, order: &Order, snapshot: &Value) -> Result<Evidence, 
     // A session that was opened under the freeze would stay refused until its next `USE`.
     let cut = match (changed, order.sessions) {
         (true, Sessions::Cut | Sessions::CutBetweenTransactions) => {
-            end_sessions(&mut session, &logins, Sessions::Cut, order.barrier).await.map_err(after_change)?
+            end_sessions(&mut session, &logins, Sessions::Cut, order.barrier).await.map_err(ActionError::after_change)?
         }
         (false, _) | (true, Sessions::Await) => 0,
     };
-    let databases = super::order::databases(&mut session, &order.databases).await.map_err(after_change)?;
-    let flights = canary::fly_all(call, target, &mut session, &order.canaries, &databases).await.map_err(after_change)?;
+    let databases = super::order::databases(&mut session, &order.databases).await.map_err(ActionError::after_change)?;
+    let flights =
+        canary::fly_all(call, target, &mut session, &order.canaries, &databases).await.map_err(ActionError::after_change)?;
     canary::as_before(&flights, &snapshot["canaries"])
         .map_err(|why| ActionError::touched(format!("writes are not accepted as before: {why}")))?;
     facts["identity"] = session.identity();
@@ -296,7 +301,7 @@ impl Act for FreezeWrites {
     }
 
     async fn prove(&self, call: &Call, _snapshot: &Value, applied: &Applied) -> Result<Evidence, ActionError> {
-        prove(call, &Order::of(call)?, applied).await.map_err(after_change)
+        prove(call, &Order::of(call)?, applied).await.map_err(ActionError::after_change)
     }
 
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {

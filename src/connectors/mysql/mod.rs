@@ -37,7 +37,7 @@ pub use stop_replica::StopReplica;
 pub(super) use store::open_store;
 pub use wait_replica::WaitReplica;
 
-use super::{ActionError, Registry, count_of, own_target};
+use super::{Registry, count_of, own_target};
 
 /// Adds the actions of this connector.
 pub(super) fn register(registry: &mut Registry) {
@@ -53,9 +53,4 @@ pub(super) fn register(registry: &mut Registry) {
 /// What a session sends first when a step must not reach the replicas.
 fn unlogged(order: &order::Order) -> Vec<String> {
     if order.binlog { Vec::new() } else { vec!["SET SESSION sql_log_bin = 0".to_owned()] }
-}
-
-/// An error behind something that was changed.
-fn after_change(error: ActionError) -> ActionError {
-    ActionError { touch: crate::model::Touch::Possible, ..error }
 }

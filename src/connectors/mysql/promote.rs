@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::following::{Following, by_hand, start, touched};
+use super::following::{Following, by_hand, start};
 use super::gtid::Position;
 use super::replica::{Replica, Thread, named};
 use super::session::{Session, open};
@@ -144,30 +144,30 @@ impl Act for Promote {
                 session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
             }
             let waited = apply_what_arrived(&mut session, &channel, fence.as_ref()).await;
-            waited.map_err(|error| if reading { touched(error) } else { error })?;
+            waited.map_err(|error| if reading { error.after_change() } else { error })?;
             for sql in [named(dialect, &channel, "STOP", ""), named(dialect, &channel, "RESET", " ALL")] {
                 session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
             }
         }
-        if call.params.flag("writable")? && read_only(&mut session).await.map_err(touched)? {
+        if call.params.flag("writable")? && read_only(&mut session).await.map_err(ActionError::after_change)? {
             let sql = "SET GLOBAL read_only = 0";
             session.execute(sql).await.map_err(|error| error.of_change(sql))?;
         }
-        let position = position(&mut session).await.map_err(touched)?;
+        let position = position(&mut session).await.map_err(ActionError::after_change)?;
         session.close().await;
         Ok(Applied { outputs: json!({ "applied": position }) })
     }
 
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
-        let (mut session, channel) = (open(call, own_target(call)?).await.map_err(touched)?, channel(call)?);
-        if let Some(replica) = Replica::read(&mut session, &channel).await.map_err(touched)? {
+        let (mut session, channel) = (open(call, own_target(call)?).await.map_err(ActionError::after_change)?, channel(call)?);
+        if let Some(replica) = Replica::read(&mut session, &channel).await.map_err(ActionError::after_change)? {
             return Err(ActionError::touched(format!("the server follows {}", replica.source())));
         }
-        let read_only = read_only(&mut session).await.map_err(touched)?;
+        let read_only = read_only(&mut session).await.map_err(ActionError::after_change)?;
         if call.params.flag("writable")? && read_only {
             return Err(ActionError::touched("the server is read-only"));
         }
-        let position = position(&mut session).await.map_err(touched)?;
+        let position = position(&mut session).await.map_err(ActionError::after_change)?;
         let facts = json!({ "identity": session.identity(), "follows": null, "read_only": read_only, "applied": position });
         session.close().await;
         Ok(Evidence::new(facts))

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::following::{Following, by_hand, start, statement, touched};
+use super::following::{Following, by_hand, start, statement};
 use super::gtid::Position;
 use super::name::literal;
 use super::promote::position;
@@ -234,7 +234,7 @@ impl Act for ReplicateFrom {
             session.execute_shown(&sql, &shown).await.map_err(|error| error.of_change(&shown))?;
         }
         start(&mut session, &order.channel, true, true).await?;
-        let (fence, _) = catch_up(call, &mut session, &order.channel).await.map_err(touched)?;
+        let (fence, _) = catch_up(call, &mut session, &order.channel).await.map_err(ActionError::after_change)?;
         session.close().await;
         let waited_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Applied { outputs: json!({ "position": fence, "waited_ms": waited_ms }) })
@@ -242,9 +242,9 @@ impl Act for ReplicateFrom {
 
     /// Reads the source's position once more, and waits until that one is applied too: both threads carry over what happens now.
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
-        let (mut session, order) = (open(call, own_target(call)?).await.map_err(touched)?, Order::of(call)?);
+        let (mut session, order) = (open(call, own_target(call)?).await.map_err(ActionError::after_change)?, Order::of(call)?);
         session.hurry(Duration::from_secs(10));
-        let (fence, replica) = catch_up(call, &mut session, &order.channel).await.map_err(touched)?;
+        let (fence, replica) = catch_up(call, &mut session, &order.channel).await.map_err(ActionError::after_change)?;
         if !order.is_met_by(&replica) {
             return Err(ActionError::touched(format!(
                 "the server follows {} as {}",

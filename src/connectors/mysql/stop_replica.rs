@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::following::{Following, by_hand, start, touched};
+use super::following::{Following, by_hand, start};
 use super::replica::{Replica, Thread, named};
 use super::session::{Session, open};
 use super::wait_replica::not_a_replica;
@@ -88,14 +88,14 @@ impl Act for StopReplica {
             let sql = named(session.dialect(), &channel, "STOP", "");
             session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
         }
-        let applied = position(&mut session).await.map_err(touched)?;
+        let applied = position(&mut session).await.map_err(ActionError::after_change)?;
         session.close().await;
         Ok(Applied { outputs: json!({ "applied": applied }) })
     }
 
     async fn prove(&self, call: &Call, snapshot: &Value, applied: &Applied) -> Result<Evidence, ActionError> {
-        let (mut session, channel) = (open(call, own_target(call)?).await.map_err(touched)?, channel(call)?);
-        let replica = look(&mut session, &channel).await.map_err(touched)?;
+        let (mut session, channel) = (open(call, own_target(call)?).await.map_err(ActionError::after_change)?, channel(call)?);
+        let replica = look(&mut session, &channel).await.map_err(ActionError::after_change)?;
         if !is_stopped(&replica) {
             return Err(ActionError::touched(format!("the replica runs again: {}", replica.facts())));
         }
@@ -103,7 +103,7 @@ impl Act for StopReplica {
         if !changed.is_empty() {
             return Err(ActionError::touched(format!("somebody changed how it follows: {}", changed.join(", "))));
         }
-        let now = position(&mut session).await.map_err(touched)?;
+        let now = position(&mut session).await.map_err(ActionError::after_change)?;
         if json!(now) != applied.outputs["applied"] {
             return Err(ActionError::touched(format!("the position moved to {now:?} after the replica was stopped")));
         }

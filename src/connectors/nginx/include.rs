@@ -13,7 +13,7 @@ use crate::connectors::file::replace::{Image, kept_beside, kept_path, put, real_
 use crate::connectors::look::{Look, Rhythm};
 use crate::connectors::patience::Patience;
 use crate::connectors::{ActionError, Blocker, Call, Evidence, own_target};
-use crate::model::{Arguments, Digest, Span, Touch, Value};
+use crate::model::{Arguments, Digest, Span, Value};
 
 /// The include of a target, and how its nginx is tested and reloaded.
 pub(super) struct Include {
@@ -195,7 +195,7 @@ impl Include {
                 format!("nginx does not accept the new text: {error}; the bytes from before are back, nothing was reloaded");
             return Err(ActionError::touched(text));
         }
-        self.reloaded(call, patience).await.map_err(|error| ActionError { touch: Touch::Possible, ..error })
+        self.reloaded(call, patience).await.map_err(ActionError::after_change)
     }
 
     /// Waits for workers that have the old route, as long as the step says, and answers how many are left.
@@ -214,19 +214,18 @@ impl Include {
 
     /// Proves that file and workers have `text`, and asks through nginx where the step says how.
     pub(super) async fn prove(&self, call: &Call, text: &str) -> Result<Evidence, ActionError> {
-        let touched = |error: ActionError| ActionError { touch: Touch::Possible, ..error };
-        let now = self.read().map_err(touched)?;
+        let now = self.read().map_err(ActionError::after_change)?;
         if now.bytes != text.as_bytes() {
             let text = format!("{} does not hold what was written: it is {}", self.path.display(), now.digest());
             return Err(ActionError::touched(text));
         }
-        let generation = self.generation().map_err(touched)?;
+        let generation = self.generation().map_err(ActionError::after_change)?;
         if !generation.is_younger_than(&self.path) {
             return Err(ActionError::touched("the workers of nginx are older than the file: they have another route"));
         }
-        let asked = ask(call).await.map_err(touched)?;
+        let asked = ask(call).await.map_err(ActionError::after_change)?;
         Ok(Evidence::new(json!({
-            "identity": self.identity().map_err(touched)?, "digest": now.digest().to_string(), "workers": generation.serving,
+            "identity": self.identity().map_err(ActionError::after_change)?, "digest": now.digest().to_string(), "workers": generation.serving,
             "old_workers": generation.leaving.len(), "asked": asked,
         })))
     }

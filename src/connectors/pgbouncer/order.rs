@@ -9,7 +9,7 @@ use super::own_target;
 use super::pool::{View, views};
 use crate::connectors::patience::Patience;
 use crate::connectors::{ActionError, Blocker, Call};
-use crate::model::{Span, Touch, Value};
+use crate::model::{Span, Value};
 
 /// One call, taken apart.
 pub(super) struct Order {
@@ -158,9 +158,4 @@ pub(super) fn differences(snapshot: &Value, now: &Value, which: &[&str]) -> Vec<
             .map(|other| format!("{} is new", other["address"])),
     );
     found
-}
-
-/// The same error of a verb that runs after `apply`.
-pub(super) fn after_apply(error: ActionError) -> ActionError {
-    ActionError { touch: Touch::Possible, ..error }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::console::quoted;
-use super::order::{Order, after_apply, differences, was_paused};
+use super::order::{Order, differences, was_paused};
 use super::pool::{View, pause, resume, resume_by_hand};
 use crate::connectors::patience::Patience;
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
@@ -87,8 +87,8 @@ impl Act for Pause {
 
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
         let order = Order::of(call)?;
-        let consoles = order.open(call).await.map_err(after_apply)?;
-        let found = order.views(&consoles, call).await.map_err(after_apply)?;
+        let consoles = order.open(call).await.map_err(ActionError::after_change)?;
+        let found = order.views(&consoles, call).await.map_err(ActionError::after_change)?;
         if let Some(view) = found.iter().find(|view| !view.is_held()) {
             let text = format!("`{}` is not held at {}: {}", order.database, view.address, view.to_value());
             return Err(ActionError::touched(text));

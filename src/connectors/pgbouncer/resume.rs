@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::console::{Console, quoted};
 use super::landing::Landing;
-use super::order::{Order, after_apply, differences, was_paused};
+use super::order::{Order, differences, was_paused};
 use super::pool::{View, pause, resume, views};
 use crate::connectors::patience::Patience;
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
@@ -73,12 +73,13 @@ impl Act for Resume {
 
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
         let order = Order::of(call)?;
-        let consoles = order.open(call).await.map_err(after_apply)?;
-        let found = order.views(&consoles, call).await.map_err(after_apply)?;
+        let consoles = order.open(call).await.map_err(ActionError::after_change)?;
+        let found = order.views(&consoles, call).await.map_err(ActionError::after_change)?;
         if let Some(view) = found.iter().find(|view| view.paused) {
             return Err(ActionError::touched(format!("`{}` is paused at {}", order.database, view.address)));
         }
-        let landed = Landing::of(call)?.prove(call, &order.way, &order.database, &consoles).await.map_err(after_apply)?;
+        let landed =
+            Landing::of(call)?.prove(call, &order.way, &order.database, &consoles).await.map_err(ActionError::after_change)?;
         Ok(Evidence::new(json!({ "identity": order.way.identity(), "answer": shown(&found), "query": landed })))
     }
 

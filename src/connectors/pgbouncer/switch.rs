@@ -10,7 +10,7 @@ use super::config::{Files, Stand};
 use super::console::{Console, quoted};
 use super::ini::Route;
 use super::landing::Landing;
-use super::order::{Order, after_apply, differences, was_paused};
+use super::order::{Order, differences, was_paused};
 use super::pool::{View, pause, resume, resume_by_hand, views};
 use crate::connectors::patience::Patience;
 use crate::connectors::postgres::host_and_port;
@@ -239,7 +239,7 @@ impl Act for Switch {
                     Ok(_) => format!("{}; the files are put back and clients are served as before", error.message),
                     Err(also) => format!("{}; and putting back failed: {}", error.message, also.message),
                 };
-                let failed = ActionError { message: text, ..after_apply(error) };
+                let failed = ActionError { message: text, ..error.after_change() };
                 Err(if back.is_ok() { failed } else { failed.manual(switching.by_hand(&found, snapshot)) })
             }
         }
@@ -248,9 +248,9 @@ impl Act for Switch {
     async fn prove(&self, call: &Call, snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
         let switching = Switching::of(call)?;
         let order = &switching.order;
-        let consoles = order.open(call).await.map_err(after_apply)?;
-        let found = order.views(&consoles, call).await.map_err(after_apply)?;
-        let stands = switching.files.stands(snapshot).map_err(after_apply)?;
+        let consoles = order.open(call).await.map_err(ActionError::after_change)?;
+        let found = order.views(&consoles, call).await.map_err(ActionError::after_change)?;
+        let stands = switching.files.stands(snapshot).map_err(ActionError::after_change)?;
         if !stands.iter().all(|stand| matches!(stand, Stand::New | Stand::Same)) {
             return Err(ActionError::touched("a configuration file does not hold what was written"));
         }
@@ -265,7 +265,7 @@ impl Act for Switch {
         let landed = if switching.keep_paused {
             json!(landing.word(true))
         } else {
-            landing.prove(call, &order.way, &order.database, &consoles).await.map_err(after_apply)?
+            landing.prove(call, &order.way, &order.database, &consoles).await.map_err(ActionError::after_change)?
         };
         let answer: Vec<_> = found.iter().map(View::to_value).collect();
         Ok(Evidence::new(json!({
@@ -290,7 +290,7 @@ impl Act for Switch {
             }
             switching.hold(call, &consoles, &helpers).await.map_err(|error| error.manual(by_hand()))?;
             let back = switching.turn_back(&helpers, snapshot, &Patience::of(call)).await;
-            back.map_err(|error| after_apply(error).manual(by_hand()))?;
+            back.map_err(|error| error.after_change().manual(by_hand()))?;
         }
         let now = order.snapshot(&order.views(&helpers, call).await?);
         let left = differences(snapshot, &now, &keys);

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::canary::{self, Expected, canaries};
-use super::freeze::{after_apply, framed, open_clean};
+use super::freeze::{framed, open_clean};
 use super::grant::{Grant, Grants};
 use super::saved::{Saved, begin, commit, login_statement};
 use super::scope::{Scope, Selection};
@@ -160,7 +160,7 @@ impl Act for AllowWrites {
                 "identity": sight.session.identity(), "tables": sight.scope.tables().len(), "canaries": canaries,
             })))
         };
-        proof.await.map_err(after_apply)
+        proof.await.map_err(ActionError::after_change)
     }
 
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {

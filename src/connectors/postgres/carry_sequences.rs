@@ -12,7 +12,7 @@ use serde_json::json;
 use super::name::{literal, quoted};
 use super::session::{Session, open, text};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target, own_target};
-use crate::model::{Finding, Touch, Value};
+use crate::model::{Finding, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -323,10 +323,9 @@ impl Act for CarrySequences {
     }
 
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
-        let touched = |error: ActionError| ActionError { touch: Touch::Possible, ..error };
         let order = Order::of(call)?;
-        let survey = Survey::of(call, &order).await.map_err(touched)?;
-        survey.refuse().map_err(touched)?;
+        let survey = Survey::of(call, &order).await.map_err(ActionError::after_change)?;
+        survey.refuse().map_err(ActionError::after_change)?;
         let short = survey.pairs.iter().filter(|(there, own, _)| !own.place.is_past(there.place, own.increment));
         let short: Vec<_> = short
             .map(|(there, own, _)| format!("{} is at {} and its source at {}", own.key(), own.place.last, there.place.last))

@@ -18,7 +18,7 @@ use super::saved::{Saved, begin, commit, login_statement, roll_back};
 use super::scope::{Scope, Selection};
 use super::session::{Session, open};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, count_of, own_target};
-use crate::model::{Finding, Span, Touch, Value};
+use crate::model::{Finding, Span, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -257,9 +257,9 @@ async fn freeze(call: &Call, order: &Order) -> Result<Applied, ActionError> {
         control.map_err(|why| ActionError::untouched(format!("before the freeze: {why}")))?;
     }
     deny(order, &sight).await?;
-    let cut = barrier::sessions(&sight.session, &sight.scope, order.cut).await.map_err(after_apply)?;
-    let passed = barrier_of(order, &sight).await.map_err(after_apply)?;
-    let open = prepared(&sight.session).await.map_err(|error| after_apply(error.into()))?;
+    let cut = barrier::sessions(&sight.session, &sight.scope, order.cut).await.map_err(ActionError::after_change)?;
+    let passed = barrier_of(order, &sight).await.map_err(ActionError::after_change)?;
+    let open = prepared(&sight.session).await.map_err(|error| ActionError::from(error).after_change())?;
     if !open.is_empty() && !order.accepted.iter().any(|line| line.starts_with("prepared_transaction")) {
         return Err(ActionError::touched(format!("prepared transactions are open: {}", open.join(", "))));
     }
@@ -305,18 +305,13 @@ impl Act for FreezeWrites {
             facts["fence"] = applied.outputs["fence"].clone();
             Ok(Evidence::new(facts))
         };
-        proof.await.map_err(after_apply)
+        proof.await.map_err(ActionError::after_change)
     }
 
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {
         let saved = Saved::from_value(snapshot)?;
         thaw(call, &saved).await.map_err(|error| error.manual(saved.by_hand()))
     }
-}
-
-/// An error of what follows an apply: the target has changed.
-pub(super) fn after_apply(error: ActionError) -> ActionError {
-    ActionError { touch: Touch::Possible, ..error }
 }
 
 /// Statements in one transaction, as an inspection shows them.

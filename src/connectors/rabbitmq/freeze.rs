@@ -251,8 +251,8 @@ impl Act for FreezeWrites {
 
     async fn prove(&self, call: &Call, snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
         let order = Order::of(call)?;
-        let broker = Broker::open(call, own_target(call)?).await.map_err(super::after_apply)?;
-        prove(&broker, call, &order, snapshot).await.map_err(super::after_apply)
+        let broker = Broker::open(call, own_target(call)?).await.map_err(ActionError::after_change)?;
+        prove(&broker, call, &order, snapshot).await.map_err(ActionError::after_change)
     }
 
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {

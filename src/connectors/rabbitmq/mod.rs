@@ -18,7 +18,7 @@ pub use freeze::FreezeWrites;
 pub use shovel::CheckShovels;
 pub use thaw::AllowWrites;
 
-use super::{ActionError, Registry, own_target};
+use super::{Registry, own_target};
 
 /// Adds the actions of this connector.
 pub(super) fn register(registry: &mut Registry) {
@@ -26,9 +26,4 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add(AllowWrites);
     registry.add(Drain);
     registry.add(CheckShovels);
-}
-
-/// An error of a proof: the apply before it did touch the target.
-fn after_apply(error: ActionError) -> ActionError {
-    ActionError { touch: crate::model::Touch::Possible, ..error }
 }

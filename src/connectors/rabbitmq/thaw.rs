@@ -9,7 +9,7 @@ use serde_json::json;
 use super::broker::Broker;
 use super::canary::{self, Expected, Writer};
 use super::permission::{Permission, quoted};
-use super::{after_apply, own_target, sessions};
+use super::{own_target, sessions};
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
 use crate::model::{Finding, Span, Value};
 
@@ -116,7 +116,7 @@ async fn deny_again(broker: &Broker, call: &Call, before: &Rows) -> Result<Evide
     let within = call.params.opt_span("close_within")?.unwrap_or(Span::from_secs(15)).as_duration();
     let closing = sessions::close(broker, &restored, within, restored.len()).await?;
     for (user, row) in before {
-        if broker.permission(user).await.map_err(after_apply)? != *row {
+        if broker.permission(user).await.map_err(ActionError::after_change)? != *row {
             return Err(ActionError::touched(format!("the permissions of {user} are not what they were")));
         }
     }
@@ -141,8 +141,8 @@ impl Act for AllowWrites {
 
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
         let writers = Writer::all(call)?;
-        let broker = Broker::open(call, own_target(call)?).await.map_err(after_apply)?;
-        let now = rows(&broker, &writers).await.map_err(after_apply)?;
+        let broker = Broker::open(call, own_target(call)?).await.map_err(ActionError::after_change)?;
+        let now = rows(&broker, &writers).await.map_err(ActionError::after_change)?;
         if let Some((user, _)) = wanted(&writers, &now)?.iter().find(|(user, row)| now.get(*user) != Some(*row)) {
             return Err(ActionError::touched(format!("the permissions of {user} are not as asked")));
         }

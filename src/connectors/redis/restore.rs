@@ -7,7 +7,7 @@ use super::group::{Group, Node};
 use super::session::Session;
 use super::{own_target, reply};
 use crate::connectors::{ActionError, Call, Evidence};
-use crate::model::{Arguments, Touch, Value};
+use crate::model::{Arguments, Value};
 
 /// Whether the rules are written to the ACL file, so that they survive a restart of the node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +57,7 @@ pub(super) async fn save(session: &mut Session, saved: Saved) -> Result<bool, Ac
 
 /// An error after something may have been changed.
 pub(super) fn after(error: ActionError, changed: bool) -> ActionError {
-    if changed { ActionError { touch: Touch::Possible, ..error } } else { error }
+    if changed { error.after_change() } else { error }
 }
 
 /// What one node has to get back.

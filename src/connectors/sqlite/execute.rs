@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::freeze::after_apply;
 use super::own_target;
 use super::query::{Question, bind, bindings};
 use super::session::{Access, Session, with_session};
@@ -112,7 +111,7 @@ impl Act for Execute {
                 .map_err(|why| ActionError::touched(recorder.redact(&format!("the effect is not there: {why}"))))?;
             Ok(Evidence::new(json!({ "identity": session.identity(), "answer": facts })))
         });
-        proof.await.map_err(after_apply)
+        proof.await.map_err(ActionError::after_change)
     }
 
     async fn undo(&self, call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {

@@ -264,7 +264,7 @@ fn thaw(session: &Session, order: &Order) -> Result<Evidence, ActionError> {
         transaction.commit()?;
     }
     // The canaries come after the commit: to take one back in a transaction that changed the schema reads the schema anew.
-    let transaction = session.begin_immediate(session.busy_timeout()).map_err(|error| after_apply(error.into()))?;
+    let transaction = session.begin_immediate(session.busy_timeout()).map_err(|error| ActionError::from(error).after_change())?;
     let left = own_and_other(session, &order.owner)?;
     let mut round = Round::default();
     // A table that was dropped in the meantime must not stop the way back.
@@ -297,7 +297,7 @@ impl Act for FreezeWrites {
     async fn prove(&self, call: &Call, _snapshot: &Value, applied: &Applied) -> Result<Evidence, ActionError> {
         let (order, applied) = (Order::of(call)?, applied.clone());
         let proof = with_session(call, own_target(call)?, Access::Write, move |session| prove(session, &order, &applied)).await;
-        proof.map_err(after_apply)
+        proof.map_err(ActionError::after_change)
     }
 
     async fn undo(&self, call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {
@@ -310,9 +310,4 @@ impl Act for FreezeWrites {
         let undone = with_session(call, own_target(call)?, Access::Write, move |session| thaw(session, &order)).await;
         undone.map_err(|error| if error.manual.is_empty() { error.manual(vec![by_hand]) } else { error })
     }
-}
-
-/// An error of a proof: the apply before it did touch the target.
-pub(super) fn after_apply(error: ActionError) -> ActionError {
-    ActionError { touch: crate::model::Touch::Possible, ..error }
 }

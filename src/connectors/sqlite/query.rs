@@ -130,6 +130,6 @@ impl Act for Query {
     }
 
     async fn undo(&self, _call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {
-        Ok(Evidence::new(json!({ "undo": "nothing was changed" })))
+        Ok(Evidence::nothing_changed())
     }
 }

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::canary::{self, Expected, Round};
-use super::freeze::after_apply;
 use super::schema::{Table, TableKind, chosen, tables};
 use super::session::{Access, Session, with_session};
 use super::trigger::{Operation, Trigger, from_value, to_value, triggers};
@@ -155,7 +154,7 @@ fn freeze_again(session: &Session, before: &[Trigger]) -> Result<Evidence, Actio
         transaction.commit()?;
     }
     let failed = |why: String| ActionError::touched(format!("the freeze is not restored: {why}"));
-    let transaction = session.begin_immediate(session.busy_timeout()).map_err(|error| after_apply(error.into()))?;
+    let transaction = session.begin_immediate(session.busy_timeout()).map_err(|error| ActionError::from(error).after_change())?;
     let now: HashSet<_> = triggers(session)?.iter().map(|trigger| (trigger.name(), trigger.create())).collect();
     let mut refused: HashMap<&str, Vec<Operation>> = HashMap::new();
     for trigger in before.iter().filter(|trigger| !trigger.is_altered()) {
@@ -185,7 +184,9 @@ impl Act for AllowWrites {
 
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
         let order = Order::of(call)?;
-        with_session(call, own_target(call)?, Access::Write, move |session| prove(session, &order)).await.map_err(after_apply)
+        with_session(call, own_target(call)?, Access::Write, move |session| prove(session, &order))
+            .await
+            .map_err(ActionError::after_change)
     }
 
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {

@@ -13,7 +13,7 @@ use super::session::with_host;
 use super::shell::quoted;
 use crate::connectors::patience::Patience;
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, count_of, own_target};
-use crate::model::{Digest, Finding, Touch, Value};
+use crate::model::{Digest, Finding, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -67,10 +67,9 @@ fn leftovers(host: &Host, rules: &Ruleset) -> Result<Vec<String>, ActionError> {
 }
 
 fn cut(host: &Host, rules: &Ruleset) -> Result<(), ActionError> {
-    let touched = |error: ActionError| ActionError { touch: Touch::Possible, ..error };
     for argv in rules.forgetting() {
         // It answers 1 when there was nothing to forget.
-        let ran = host.look(&argv).map_err(touched)?;
+        let ran = host.look(&argv).map_err(ActionError::after_change)?;
         if !ran.is_ok() && !ran.stderr.contains("0 flow entries") {
             return Err(ActionError::touched(format!("`{}` {}", host.shown_line(&argv), ran.complaint())));
         }
@@ -232,7 +231,7 @@ impl Act for NetworkAcl {
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
         let (rules, canaries) = (Ruleset::of(call)?, canaries(call)?);
         let proof = with_host(call, own_target(call)?, move |host| prove(host, &rules, &canaries)).await;
-        proof.map_err(|error| ActionError { touch: Touch::Possible, ..error })
+        proof.map_err(ActionError::after_change)
     }
 
     async fn undo(&self, call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {

@@ -11,7 +11,7 @@ use super::order::{Order, last_words, outputs};
 use super::session::with_host;
 use crate::connectors::command::Printed;
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, own_target};
-use crate::model::{Digest, Finding, Touch, Value};
+use crate::model::{Digest, Finding, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ impl Act for SshCommand {
                 "identity": host.identity(), "exit_code": code, "stdout": printed, "asked": argv, "answer": ran.text(),
             })))
         });
-        proof.await.map_err(|error| ActionError { touch: Touch::Possible, ..error })
+        proof.await.map_err(ActionError::after_change)
     }
 
     async fn undo(&self, call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {

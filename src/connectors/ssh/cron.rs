@@ -11,7 +11,7 @@ use super::crontab::{Table, by_hand, changed, digest, is_job, tag, tagged};
 use super::host::Host;
 use super::session::with_host;
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, count_of, own_target};
-use crate::model::{Finding, RunId, Span, Touch, Value};
+use crate::model::{Finding, RunId, Span, Value};
 
 /// One of the two actions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,9 +109,8 @@ fn apply(host: &Host, order: &Order) -> Result<Applied, ActionError> {
     if !open.is_empty() {
         order.table.replace(host, &image, &new)?;
     }
-    let touched = |error: ActionError| ActionError { touch: Touch::Possible, ..error };
     let begun = Instant::now();
-    let mut running = order.running(host, &new).map_err(touched)?;
+    let mut running = order.running(host, &new).map_err(ActionError::after_change)?;
     if order.wait {
         let patience = host.patience().at_most(order.within);
         while !running.is_empty() {
@@ -120,7 +119,7 @@ fn apply(host: &Host, order: &Order) -> Result<Applied, ActionError> {
                 let text = format!("the lines are switched off, but a job of them still runs: {}: {stopped}", running.join(", "));
                 return Err(ActionError::touched(text).hint("wait for it, or end it with `process.stop`"));
             }
-            running = order.running(host, &new).map_err(touched)?;
+            running = order.running(host, &new).map_err(ActionError::after_change)?;
         }
     }
     let waited_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -252,7 +251,7 @@ impl Act for CronLines {
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
         let order = Order::of(call, *self)?;
         let proof = with_host(call, own_target(call)?, move |host| prove(host, &order)).await;
-        proof.map_err(|error| ActionError { touch: Touch::Possible, ..error })
+        proof.map_err(ActionError::after_change)
     }
 
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {

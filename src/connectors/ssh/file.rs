@@ -8,7 +8,7 @@ use super::host::{Host, Image};
 use super::session::with_host;
 use super::shell::quoted;
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, own_target};
-use crate::model::{Digest, Finding, Touch, Value};
+use crate::model::{Digest, Finding, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -297,7 +297,7 @@ impl Act for SshFile {
             }
             Ok(Evidence::new(json!({ "identity": host.identity(), "path": snapshot.path, "found": snapshot.new.to_value() })))
         });
-        proof.await.map_err(|error| ActionError { touch: Touch::Possible, ..error })
+        proof.await.map_err(ActionError::after_change)
     }
 
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::host::Host;
 use super::session::with_host;
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, count_of, own_target};
-use crate::model::{Digest, Finding, Span, Touch, Value};
+use crate::model::{Digest, Finding, Span, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -186,11 +186,10 @@ fn stop(host: &Host, order: &Order) -> Result<Applied, ActionError> {
     let mut killed = 0;
     if !first.is_empty() {
         order.signal(host, "-TERM", &first)?;
-        let touched = |error: ActionError| ActionError { touch: Touch::Possible, ..error };
         let grace = host.patience().at_most(order.grace);
-        let mut alive = order.find(host).map_err(touched)?;
+        let mut alive = order.find(host).map_err(ActionError::after_change)?;
         while !alive.is_empty() && grace.sleep_blocking(Duration::from_millis(200)).is_ok() {
-            alive = order.find(host).map_err(touched)?;
+            alive = order.find(host).map_err(ActionError::after_change)?;
         }
         if !alive.is_empty() {
             if !order.kill {
@@ -198,7 +197,7 @@ fn stop(host: &Host, order: &Order) -> Result<Applied, ActionError> {
                 return Err(ActionError::touched(text).hint("`kill: true` kills what does not end by itself"));
             }
             killed = alive.len();
-            order.signal(host, "-KILL", &alive).map_err(touched)?;
+            order.signal(host, "-KILL", &alive).map_err(ActionError::after_change)?;
         }
     }
     Ok(Applied { outputs: json!({ "stopped": first.len(), "killed": killed }) })
@@ -237,7 +236,7 @@ impl Act for ProcessStop {
                 }
             }
         });
-        proof.await.map_err(|error| ActionError { touch: Touch::Possible, ..error })
+        proof.await.map_err(ActionError::after_change)
     }
 
     async fn undo(&self, _call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {

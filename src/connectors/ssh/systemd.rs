@@ -11,7 +11,7 @@ use super::session::with_host;
 use super::shell::shown;
 use super::unit::{self, State};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, own_target};
-use crate::model::{Finding, Touch, Value};
+use crate::model::{Finding, Value};
 
 /// One of the three actions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -224,7 +224,7 @@ impl Act for SystemdUnits {
             }
             Ok(Evidence::new(json!({ "identity": host.identity(), "found": unit::to_value(&states) })))
         });
-        proof.await.map_err(|error| ActionError { touch: Touch::Possible, ..error })
+        proof.await.map_err(ActionError::after_change)
     }
 
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {
