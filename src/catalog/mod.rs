@@ -26,6 +26,7 @@ mod ramp;
 mod redis;
 mod sqlite;
 mod ssh;
+mod waiting;
 
 pub use action::{ActionSpec, Nature, Repeat, TargetRule, UndoSpec};
 pub use facts::FactEffect;

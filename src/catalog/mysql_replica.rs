@@ -1,12 +1,9 @@
 //! Replication between MySQL or MariaDB servers: waiting, stopping, promoting, turning round.
 
+use super::waiting::{EVERY, NO_PROGRESS, WITHIN};
 use super::{ActionSpec, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
 const TARGET: TargetRule = TargetRule::Required("mysql");
-const EVERY: ParamSpec = ParamSpec::default("every", ParamType::Duration, "\"200ms\"", "the pause between two askings");
-const WITHIN: ParamSpec = ParamSpec::required("within", ParamType::Duration, "how long it may take");
-const NO_PROGRESS: ParamSpec =
-    ParamSpec::default("no_progress_for", ParamType::Duration, "\"30s\"", "it fails when nothing moved for this long");
 const CHANNEL: ParamSpec = ParamSpec::default(
     "channel",
     ParamType::Text,

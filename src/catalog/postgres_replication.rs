@@ -1,5 +1,6 @@
 //! PostgreSQL: logical replication and what it does not carry, and questions.
 
+use super::waiting::{EVERY, WITHIN};
 use super::{ActionSpec, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
 const TARGET: TargetRule = TargetRule::Required("postgres");
@@ -18,8 +19,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
             SUBSCRIPTION,
             SOURCE,
             ParamSpec::required("fence", ParamType::Text, "the log position, such as `{{ steps.freeze-old.outputs.fence }}`"),
-            ParamSpec::default("every", ParamType::Duration, "\"200ms\"", "the pause between two askings"),
-            ParamSpec::required("within", ParamType::Duration, "how long it may take"),
+            EVERY,
+            WITHIN,
             ParamSpec::default(
                 "no_progress_for",
                 ParamType::Duration,

@@ -1,6 +1,7 @@
 //! RabbitMQ.
 
 use super::network::{CONNECT_WITHIN, PASSWORD, TLS};
+use super::waiting::{EVERY, WITHIN};
 use super::{ActionSpec, ConnectorSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
 const TARGET: TargetRule = TargetRule::Required("rabbitmq");
@@ -80,8 +81,8 @@ const DRAIN: ActionSpec = ActionSpec {
             "\"15s\"",
             "the same where a quorum queue is among them, whose own count is as old as its tick of 5 s",
         ),
-        ParamSpec::default("every", ParamType::Duration, "\"200ms\"", "the pause between two askings"),
-        ParamSpec::required("within", ParamType::Duration, "how long it may take"),
+        EVERY,
+        WITHIN,
         ParamSpec::default(
             "no_progress_for",
             ParamType::Duration,

@@ -1,6 +1,7 @@
 //! Redis.
 
 use super::network::{CONNECT_WITHIN, PASSWORD, TLS};
+use super::waiting::{EVERY, NO_PROGRESS, WITHIN};
 use super::{ActionSpec, ConnectorSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
 const TARGET: TargetRule = TargetRule::Required("redis");
@@ -24,10 +25,6 @@ const CANARIES: ParamSpec = ParamSpec::default(
     "{}",
     "passwords by user, for real writes in sessions of these users; they change nothing",
 );
-const EVERY: ParamSpec = ParamSpec::default("every", ParamType::Duration, "\"200ms\"", "the pause between two askings");
-const WITHIN: ParamSpec = ParamSpec::required("within", ParamType::Duration, "how long it may take");
-const NO_PROGRESS: ParamSpec =
-    ParamSpec::default("no_progress_for", ParamType::Duration, "\"30s\"", "it fails when nothing moved for this long");
 
 const FREEZE: ActionSpec = ActionSpec {
     name: "redis.freeze_writes",

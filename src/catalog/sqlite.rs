@@ -1,13 +1,10 @@
 //! SQLite databases.
 
+use super::waiting::{EVERY, NO_PROGRESS, WITHIN};
 use super::{ActionSpec, ConnectorSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
 const TARGET: TargetRule = TargetRule::Required("sqlite");
 const TEXTS: ParamType = ParamType::List(&ParamType::Text);
-const EVERY: ParamSpec = ParamSpec::default("every", ParamType::Duration, "\"200ms\"", "the pause between two askings");
-const WITHIN: ParamSpec = ParamSpec::required("within", ParamType::Duration, "how long it may take");
-const NO_PROGRESS: ParamSpec =
-    ParamSpec::default("no_progress_for", ParamType::Duration, "\"30s\"", "it fails when nothing moved for this long");
 const BIND: ParamSpec =
     ParamSpec::default("bind", ParamType::Map(&ParamType::Any), "{}", "the values of `:name` parameters in the statement");
 const TABLES: ParamSpec =

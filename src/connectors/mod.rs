@@ -30,6 +30,8 @@ pub mod tables;
 pub mod wait;
 
 mod dotted;
+#[cfg(any(feature = "sqlite", feature = "redis", feature = "rabbitmq"))]
+mod emptying;
 mod excerpt;
 mod look;
 mod patience;
@@ -38,6 +40,8 @@ mod ramp;
 mod rows;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres", feature = "redis", feature = "rabbitmq"))]
+mod watch;
 
 pub use contract::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target};
 pub use recorder::{Note, Recorder};

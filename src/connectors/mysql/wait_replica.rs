@@ -1,15 +1,14 @@
 //! `mysql.wait_replica`: the replica has applied everything up to the last position of its source.
 
-use std::time::{Duration, Instant};
-
 use async_trait::async_trait;
 use serde_json::json;
 
 use super::gtid::Position;
 use super::replica::{Replica, Thread, statement};
 use super::session::{Dialect, Session, open};
+use crate::connectors::watch::{Pace, Watch};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, own_target};
-use crate::model::{Span, Value};
+use crate::model::Value;
 
 /// The action.
 #[derive(Debug)]
@@ -20,22 +19,15 @@ pub struct WaitReplica;
 struct Order {
     fence: Position,
     channel: String,
-    every: Duration,
-    within: Duration,
-    no_progress_for: Duration,
+    pace: Pace,
 }
 
 impl Order {
     fn of(call: &Call, dialect: Dialect) -> Result<Self, ActionError> {
-        let span = |name: &str, default: u64| -> Result<Duration, ActionError> {
-            Ok(call.params.opt_span(name)?.unwrap_or(Span::from_millis(default)).as_duration())
-        };
         Ok(Self {
             fence: fence(call, dialect)?,
             channel: call.params.opt_text("channel")?.unwrap_or_default().to_owned(),
-            every: span("every", 200)?,
-            within: span("within", 60_000)?,
-            no_progress_for: span("no_progress_for", 30_000)?,
+            pace: Pace::of(call)?,
         })
     }
 }
@@ -124,31 +116,25 @@ fn shortfall(look: &Look) -> String {
 }
 
 async fn wait(session: &mut Session, order: &Order) -> Result<Applied, ActionError> {
-    let begun = Instant::now();
-    session.hurry(order.within);
-    let patience = session.patience().clone();
-    let (mut asked, mut moved, mut told) = (0_u64, begun, begun);
+    session.hurry(order.pace.within());
+    let mut watch = Watch::begin(order.pace, session.patience());
     let (mut before, mut last) = (String::new(), String::from("none"));
     let result = loop {
         let look = match look(session, order).await {
             Ok(look) => look,
             Err(error) => break Err(ActionError { message: format!("{} (last seen: {last})", error.message), ..error }),
         };
-        asked += 1;
         if look.missing.is_empty() {
             last = format!("applied `{}`", look.applied);
-            let waited_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            break Ok(Applied { outputs: json!({ "applied": look.applied.to_string(), "waited_ms": waited_ms }) });
+            watch.saw(true);
+            break Ok(Applied { outputs: json!({ "applied": look.applied.to_string(), "waited_ms": watch.waited_ms() }) });
         }
         let short = shortfall(&look);
-        let now = Instant::now();
         let movement = look.replica.movement();
-        if movement != before {
-            (moved, before) = (now, movement);
-        }
-        if asked == 1 || (short != last && now - told >= Duration::from_secs(1)) {
+        watch.saw(movement != before);
+        before = movement;
+        if short != last && watch.may_tell() {
             session.recorder().progress(&short);
-            told = now;
         }
         last = short;
         match hopeless(&look, &order.fence) {
@@ -159,17 +145,16 @@ async fn wait(session: &mut Session, order: &Order) -> Result<Applied, ActionErr
             }
             Err(error) => break Err(error),
         }
-        if now - moved >= order.no_progress_for {
-            let idle = Span::from_millis(u64::try_from(order.no_progress_for.as_millis()).unwrap_or(u64::MAX));
+        if let Some(idle) = watch.stalled() {
             break Err(ActionError::untouched(format!("{last}, and nothing moved for {idle}"))
                 .hint("look for a lock that the SQL thread waits for, and at the network between replica and source"));
         }
-        if let Err(stopped) = patience.sleep(order.every).await {
+        if let Err(stopped) = watch.pause().await {
             break Err(ActionError::untouched(format!("{last}: {stopped}")));
         }
     };
-    let end = format!("asked {asked} times, last answer {last}");
-    session.recorder().statement(statement(session.dialect()), begun.elapsed(), &end);
+    let end = format!("asked {} times, last answer {last}", watch.asked());
+    session.recorder().statement(statement(session.dialect()), watch.elapsed(), &end);
     result
 }
 

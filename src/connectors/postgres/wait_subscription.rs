@@ -3,8 +3,6 @@
 //! What counts is the slot's `confirmed_flush_lsn` at the source: the subscriber moves it only behind what it has flushed. A lag
 //! in seconds is a figure for people and no proof.
 
-use std::time::{Duration, Instant};
-
 use async_trait::async_trait;
 use serde_json::json;
 
@@ -12,8 +10,9 @@ use super::lsn::Lsn;
 use super::name::literal;
 use super::session::{Session, open, text};
 use crate::connectors::patience::Patience;
+use crate::connectors::watch::{Pace, Watch};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target, own_target};
-use crate::model::{Object, Span, Value};
+use crate::model::{Object, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -23,28 +22,17 @@ pub struct WaitSubscription;
 struct Order {
     subscription: String,
     fence: Lsn,
-    every: Duration,
-    within: Duration,
-    no_progress_for: Duration,
+    pace: Pace,
 }
 
 impl Order {
     fn of(call: &Call) -> Result<Self, ActionError> {
-        let span = |key: &str, default: u64| {
-            Ok::<_, ActionError>(call.params.opt_span(key)?.unwrap_or(Span::from_millis(default)).as_duration())
-        };
         let fence = call.params.opt_text("fence")?.filter(|fence| !fence.trim().is_empty()).ok_or_else(|| {
             ActionError::untouched("the fence is empty: nobody read one")
                 .hint("take the output `fence` of the step that froze the source")
         })?;
         let fence = Lsn::parse(fence).map_err(|why| ActionError::untouched(format!("the fence: {why}")))?;
-        Ok(Self {
-            subscription: call.params.text("subscription")?.to_owned(),
-            fence,
-            every: span("every", 200)?,
-            within: span("within", 60_000)?,
-            no_progress_for: span("no_progress_for", 30_000)?,
-        })
+        Ok(Self { subscription: call.params.text("subscription")?.to_owned(), fence, pace: Pace::of(call)? })
     }
 
     fn subscriber_question(&self) -> String {
@@ -189,9 +177,7 @@ fn source_target(call: &Call) -> Result<&Target, ActionError> {
 const FAILURES: u64 = 2;
 
 async fn wait(call: &Call, ends: &Ends, order: &Order) -> Result<Applied, ActionError> {
-    let begun = Instant::now();
-    let patience = Patience::of(call).at_most(order.within);
-    let (mut asked, mut moved, mut told) = (0_u64, begun, begun);
+    let mut watch = Watch::begin(order.pace, &Patience::of(call));
     let (mut before, mut last) = (String::new(), String::from("nothing"));
     let mut failures_before = None;
     let result = loop {
@@ -199,21 +185,20 @@ async fn wait(call: &Call, ends: &Ends, order: &Order) -> Result<Applied, Action
             Ok(look) => look,
             Err(error) => break Err(ActionError { message: format!("{} (last seen: {last})", error.message), ..error }),
         };
-        asked += 1;
         if look.is_reached(order) {
             last = format!("applied {}", look.applied);
-            let waited_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            break Ok(Applied { outputs: json!({ "applied": look.applied.to_string(), "waited_ms": waited_ms }) });
+            watch.saw(true);
+            break Ok(Applied { outputs: json!({ "applied": look.applied.to_string(), "waited_ms": watch.waited_ms() }) });
         }
-        let (now, movement) = (Instant::now(), look.movement());
+        let movement = look.movement();
         let failures = look.number("apply_errors") + look.number("sync_errors");
+        watch.saw(movement != before);
         if movement != before {
-            (moved, before, failures_before) = (now, movement, Some(failures));
+            (before, failures_before) = (movement, Some(failures));
         }
         let short = look.shortfall(order);
-        if asked == 1 || (short != last && now - told >= Duration::from_secs(1)) {
+        if short != last && watch.may_tell() {
             ends.subscriber.recorder().progress(&short);
-            told = now;
         }
         last = short;
         if let Some(why) = look.hopeless(order) {
@@ -227,17 +212,16 @@ async fn wait(call: &Call, ends: &Ends, order: &Order) -> Result<Applied, Action
             break Err(ActionError::untouched(why)
                 .hint("the subscriber's log names the row and the constraint; mend the row, then retry the step"));
         }
-        if now - moved >= order.no_progress_for {
-            let idle = Span::from_millis(u64::try_from(order.no_progress_for.as_millis()).unwrap_or(u64::MAX));
+        if let Some(idle) = watch.stalled() {
             break Err(ActionError::untouched(format!("{last}, and nothing moved for {idle}"))
                 .hint("look for a lock that the apply worker waits for, and at the network between subscriber and source"));
         }
-        if let Err(stopped) = patience.sleep(order.every).await {
+        if let Err(stopped) = watch.pause().await {
             break Err(ActionError::untouched(format!("{last}: {stopped}")));
         }
     };
-    let end = format!("asked {asked} times, last answer {last}");
-    ends.subscriber.recorder().statement(&order.subscriber_question(), begun.elapsed(), &end);
+    let end = format!("asked {} times, last answer {last}", watch.asked());
+    ends.subscriber.recorder().statement(&order.subscriber_question(), watch.elapsed(), &end);
     result
 }
 

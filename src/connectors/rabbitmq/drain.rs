@@ -4,7 +4,7 @@
 //! queue's ticks usable, when they are watched for longer than a tick.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lapin::{Channel, Connection};
@@ -15,8 +15,10 @@ use super::broker::Broker;
 use super::depth::{Depth, EXACT, is_meant, totals};
 use super::feed;
 use super::own_target;
+use crate::connectors::emptying::Emptying;
+use crate::connectors::watch::{Pace, span};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Span, Value};
+use crate::model::Value;
 
 /// The action.
 #[derive(Debug)]
@@ -29,24 +31,17 @@ struct Order {
     except: Vec<String>,
     stable_for: Duration,
     quorum_stable_for: Duration,
-    every: Duration,
-    within: Duration,
-    no_progress_for: Duration,
+    pace: Pace,
 }
 
 impl Order {
     fn of(call: &Call) -> Result<Self, ActionError> {
-        let span = |name: &str, default: u64| -> Result<Duration, ActionError> {
-            Ok(call.params.opt_span(name)?.unwrap_or(Span::from_millis(default)).as_duration())
-        };
         Ok(Self {
             queues: call.params.texts("queues")?,
             except: call.params.texts("except")?,
-            stable_for: span("stable_for", 2_000)?,
-            quorum_stable_for: span("quorum_stable_for", 15_000)?,
-            every: span("every", 200)?,
-            within: span("within", 60_000)?,
-            no_progress_for: span("no_progress_for", 30_000)?,
+            stable_for: span(call, "stable_for", 2_000)?,
+            quorum_stable_for: span(call, "quorum_stable_for", 15_000)?,
+            pace: Pace::of(call)?,
         })
     }
 
@@ -101,7 +96,7 @@ impl<'a> Gauge<'a> {
 struct Drained {
     queues: BTreeSet<String>,
     count: u64,
-    waited: Duration,
+    waited_ms: u64,
 }
 
 fn pending(depths: &[Depth]) -> u64 {
@@ -120,39 +115,25 @@ fn holding(depths: &[Depth]) -> String {
 
 async fn wait_until_empty(gauge: &Gauge<'_>) -> Result<Drained, ActionError> {
     let (broker, order) = (gauge.broker, gauge.order);
-    let begun = Instant::now();
-    let patience = broker.patience().at_most(order.within);
-    let (mut asked, mut drained) = (0_u64, 0_u64);
-    let mut last: Option<u64> = None;
-    let (mut moved, mut told) = (begun, begun);
-    let mut empty_since: Option<Instant> = None;
+    let mut emptying = Emptying::begin(order.pace, broker.patience());
     let result = loop {
         let depths = match gauge.read().await {
             Ok(depths) => depths,
             Err(error) => break Err(error),
         };
-        asked += 1;
-        let (now, left) = (Instant::now(), pending(&depths));
-        drained += last.map_or(0, |before| before.saturating_sub(left));
-        if last.is_none_or(|before| left < before) {
-            moved = now;
-        }
-        if last != Some(left) && (last.is_none() || left == 0 || now - told >= Duration::from_secs(1)) {
+        let left = pending(&depths);
+        if emptying.saw(left) {
             let text = if left == 0 { "the queues hold nothing".to_owned() } else { holding(&depths) };
             broker.recorder().progress(&text);
-            told = now;
         }
-        last = Some(left);
-        empty_since = if left == 0 { empty_since.or(Some(now)) } else { None };
-        if empty_since.is_some_and(|since| now - since >= order.stable_for(&depths)) {
-            break Ok(Drained { queues: names(&depths), count: drained, waited: begun.elapsed() });
+        if emptying.is_empty_for(order.stable_for(&depths)) {
+            break Ok(Drained { queues: names(&depths), count: emptying.drained(), waited_ms: emptying.watch().waited_ms() });
         }
-        if left > 0 && now - moved >= order.no_progress_for {
-            let idle = Span::from_millis(order.no_progress_for.as_millis() as u64);
+        if let Some(idle) = emptying.stalled() {
             break Err(ActionError::untouched(format!("nothing went for {idle}: {}", holding(&depths)))
                 .hint("see whether its consumers are alive"));
         }
-        if let Err(stopped) = patience.sleep(order.every).await {
+        if let Err(stopped) = emptying.watch().pause().await {
             let state = if left == 0 {
                 "the queues hold nothing, and not yet for as long as they must".to_owned()
             } else {
@@ -162,8 +143,8 @@ async fn wait_until_empty(gauge: &Gauge<'_>) -> Result<Drained, ActionError> {
         }
     };
     let shown = broker.shown(&Method::GET, &["queues", broker.vhost()], EXACT, None);
-    let end = format!("asked {asked} times, last answer {} messages", last.unwrap_or_default());
-    broker.recorder().statement(&format!("{shown}; queue.declare passive for each"), begun.elapsed(), &end);
+    let end = format!("asked {} times, last answer {} messages", emptying.watch().asked(), emptying.last());
+    broker.recorder().statement(&format!("{shown}; queue.declare passive for each"), emptying.watch().elapsed(), &end);
     result
 }
 
@@ -213,7 +194,7 @@ impl Act for Drain {
         gauge.close().await;
         let drained = drained?;
         feed::look(&broker, call, &drained.queues).await?.refuse()?;
-        Ok(Applied { outputs: json!({ "drained": drained.count, "waited_ms": drained.waited.as_millis() as u64 }) })
+        Ok(Applied { outputs: json!({ "drained": drained.count, "waited_ms": drained.waited_ms }) })
     }
 
     /// Counts once more after it was seen again that nobody can feed the queues.

@@ -1,6 +1,6 @@
 //! `redis.drain`: lists, sorted sets and streams are empty, stay empty, and nobody can feed them. Empty alone is no proof.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::Value as Reply;
@@ -12,8 +12,10 @@ use super::group::Group;
 use super::own_target;
 use super::reply;
 use super::session::{Session, open};
+use crate::connectors::emptying::Emptying;
+use crate::connectors::watch::{Pace, span};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target};
-use crate::model::{Span, Value};
+use crate::model::Value;
 
 /// The action.
 #[derive(Debug)]
@@ -30,16 +32,11 @@ struct Order {
     groups: Vec<String>,
     producers: Chosen,
     stable_for: Duration,
-    every: Duration,
-    within: Duration,
-    no_progress_for: Duration,
+    pace: Pace,
 }
 
 impl Order {
     fn of(call: &Call) -> Result<Self, ActionError> {
-        let span = |name: &str, default: u64| -> Result<Duration, ActionError> {
-            Ok(call.params.opt_span(name)?.unwrap_or(Span::from_millis(default)).as_duration())
-        };
         let keys = call.params.texts("keys")?;
         if keys.is_empty() {
             return Err(ActionError::untouched("`keys` names no queue"));
@@ -48,10 +45,8 @@ impl Order {
             keys,
             groups: call.params.texts("groups")?,
             producers: Chosen { users: call.params.texts("producers")?, except: Vec::new() },
-            stable_for: span("stable_for", 1_000)?,
-            every: span("every", 200)?,
-            within: span("within", 60_000)?,
-            no_progress_for: span("no_progress_for", 30_000)?,
+            stable_for: span(call, "stable_for", 1_000)?,
+            pace: Pace::of(call)?,
         })
     }
 }
@@ -67,9 +62,13 @@ fn feeder(call: &Call) -> Result<&Target, ActionError> {
 }
 
 /// What is still pending in one queue.
-async fn pending(session: &mut Session, order: &Order, key: &str) -> Result<i64, ActionError> {
+async fn pending(session: &mut Session, order: &Order, key: &str) -> Result<u64, ActionError> {
     let kind = reply::text(&session.silently(&["TYPE", key]).await?).unwrap_or_default();
-    let count = |reply: &Reply| reply::number(reply).ok_or_else(|| ActionError::untouched(format!("`{key}` has no length")));
+    let count = |reply: &Reply| {
+        reply::number(reply)
+            .and_then(|count| u64::try_from(count).ok())
+            .ok_or_else(|| ActionError::untouched(format!("`{key}` has no length")))
+    };
     match kind.as_str() {
         // An empty list or sorted set does not exist.
         "none" => Ok(0),
@@ -81,15 +80,15 @@ async fn pending(session: &mut Session, order: &Order, key: &str) -> Result<i64,
 }
 
 /// What the groups of a stream have not been given, and what they were given and have not acknowledged.
-async fn stream(session: &mut Session, order: &Order, key: &str) -> Result<i64, ActionError> {
+async fn stream(session: &mut Session, order: &Order, key: &str) -> Result<u64, ActionError> {
     let groups = session.silently(&["XINFO", "GROUPS", key]).await?;
-    let (mut total, mut seen) = (0_i64, Vec::new());
+    let (mut total, mut seen) = (0_u64, Vec::new());
     for group in reply::items(&groups) {
         let name = reply::field(group, "name").and_then(reply::text).unwrap_or_default();
         if !order.groups.is_empty() && !order.groups.contains(&name) {
             continue;
         }
-        let number = |field: &str| reply::field(group, field).and_then(reply::number);
+        let number = |field: &str| reply::field(group, field).and_then(reply::number).and_then(|count| u64::try_from(count).ok());
         let unacknowledged = number("pending");
         let unacknowledged =
             unacknowledged.ok_or_else(|| ActionError::untouched(format!("group `{name}` of `{key}` says nothing pending")))?;
@@ -99,7 +98,7 @@ async fn stream(session: &mut Session, order: &Order, key: &str) -> Result<i64, 
             None => {
                 let last = reply::field(group, "last-delivered-id").and_then(reply::text).unwrap_or_default();
                 let behind = session.silently(&["XRANGE", key, &format!("({last}"), "+", "COUNT", "10000"]).await?;
-                i64::try_from(reply::items(&behind).len()).unwrap_or(i64::MAX)
+                reply::items(&behind).len() as u64
             }
         };
         total += unacknowledged + lag;
@@ -114,7 +113,7 @@ async fn stream(session: &mut Session, order: &Order, key: &str) -> Result<i64, 
     Ok(total)
 }
 
-async fn all(session: &mut Session, order: &Order) -> Result<i64, ActionError> {
+async fn all(session: &mut Session, order: &Order) -> Result<u64, ActionError> {
     let mut total = 0;
     for key in &order.keys {
         total += pending(session, order, key).await?;
@@ -157,38 +156,27 @@ async fn nobody_feeds(call: &Call, order: &Order) -> Result<usize, ActionError> 
 }
 
 async fn wait_until_empty(session: &mut Session, order: &Order) -> Result<Applied, ActionError> {
-    let begun = Instant::now();
-    let patience = session.patience().at_most(order.within);
     let named = order.keys.join(", ");
-    let (mut asked, mut drained, mut moved, mut told) = (0_u64, 0_i64, begun, begun);
-    let (mut last, mut empty_since): (Option<i64>, Option<Instant>) = (None, None);
+    let mut emptying = Emptying::begin(order.pace, session.patience());
     let result = loop {
         let pending = all(session, order).await?;
-        asked += 1;
-        let now = Instant::now();
-        if last.is_none_or(|last| pending < last) {
-            drained += last.map_or(0, |last| last - pending);
-            moved = now;
-            if last.is_none() || now - told >= Duration::from_secs(1) {
-                session.recorder().progress(&format!("{pending} pending in {named}"));
-                told = now;
-            }
+        if emptying.saw(pending) {
+            session.recorder().progress(&format!("{pending} pending in {named}"));
         }
-        last = Some(pending);
-        empty_since = (pending == 0).then(|| empty_since.unwrap_or(now));
-        if empty_since.is_some_and(|since| now - since >= order.stable_for) {
-            break Ok(Applied { outputs: json!({ "drained": drained, "waited_ms": begun.elapsed().as_millis() as u64 }) });
+        if emptying.is_empty_for(order.stable_for) {
+            let waited_ms = emptying.watch().waited_ms();
+            break Ok(Applied { outputs: json!({ "drained": emptying.drained(), "waited_ms": waited_ms }) });
         }
-        if pending > 0 && now - moved >= order.no_progress_for {
-            let idle = Span::from_millis(order.no_progress_for.as_millis() as u64);
+        if let Some(idle) = emptying.stalled() {
             break Err(ActionError::untouched(format!("{pending} are pending in {named} and none went for {idle}"))
                 .hint("see whether its consumer is alive, and whether the freeze took its right to read from the queue"));
         }
-        if let Err(stopped) = patience.sleep(order.every).await {
+        if let Err(stopped) = emptying.watch().pause().await {
             break Err(ActionError::untouched(format!("{pending} are pending in {named}: {stopped}")));
         }
     };
-    session.note(&format!("length of {named}"), begun.elapsed(), &format!("asked {asked} times, last {}", last.unwrap_or(0)));
+    let (watch, last) = (emptying.watch(), emptying.last());
+    session.note(&format!("length of {named}"), watch.elapsed(), &format!("asked {} times, last {last}", watch.asked()));
     result
 }
 

@@ -1,14 +1,13 @@
 //! `redis.wait_replica`: the replica has applied everything up to a fence, of the same history, with its link up.
 
-use std::time::{Duration, Instant};
-
 use async_trait::async_trait;
 use serde_json::json;
 
 use super::own_target;
 use super::session::{Session, open};
+use crate::connectors::watch::{Pace, Watch};
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Span, Value};
+use crate::model::Value;
 
 /// The action.
 #[derive(Debug)]
@@ -31,28 +30,18 @@ impl std::fmt::Display for Position {
 #[derive(Clone, Debug)]
 struct Order {
     fence: Position,
-    every: Duration,
-    within: Duration,
-    no_progress_for: Duration,
+    pace: Pace,
 }
 
 impl Order {
     fn of(call: &Call) -> Result<Self, ActionError> {
-        let span = |name: &str, default: u64| -> Result<Duration, ActionError> {
-            Ok(call.params.opt_span(name)?.unwrap_or(Span::from_millis(default)).as_duration())
-        };
         let fence = call.params.text("at_least")?;
         let parts = fence.split_once(':').and_then(|(history, offset)| Some((history, offset.parse().ok()?)));
         let (history, offset) = parts.filter(|(history, _)| !history.is_empty()).ok_or_else(|| {
             ActionError::untouched(format!("the fence `{fence}` is not `<replication id>:<offset>`"))
                 .hint("take the output `fence` of `redis.freeze_writes`")
         })?;
-        Ok(Self {
-            fence: Position { history: history.to_owned(), offset },
-            every: span("every", 200)?,
-            within: span("within", 60_000)?,
-            no_progress_for: span("no_progress_for", 30_000)?,
-        })
+        Ok(Self { fence: Position { history: history.to_owned(), offset }, pace: Pace::of(call)? })
     }
 }
 
@@ -108,42 +97,34 @@ impl State {
 }
 
 async fn wait(session: &mut Session, order: &Order) -> Result<Applied, ActionError> {
-    let begun = Instant::now();
-    let patience = session.patience().at_most(order.within);
-    let (mut asked, mut moved, mut told) = (0_u64, begun, begun);
+    let mut watch = Watch::begin(order.pace, session.patience());
     let mut last: Option<State> = None;
     let result = loop {
         let state = State::of(session).await?;
-        asked += 1;
-        let now = Instant::now();
-        if last.as_ref() != Some(&state) {
-            moved = now;
-            if last.is_none() || now - told >= Duration::from_secs(1) {
-                session.recorder().progress(&format!("{} has applied {}", session.address, state.applied));
-                told = now;
-            }
+        let has_moved = last.as_ref() != Some(&state);
+        watch.saw(has_moved);
+        if has_moved && watch.may_tell() {
+            session.recorder().progress(&format!("{} has applied {}", session.address, state.applied));
         }
         let reached = state.reaches(&order.fence);
         let applied = state.applied.to_string();
         last = Some(state);
         let why = match reached {
             Ok(()) => {
-                let waited_ms = begun.elapsed().as_millis() as u64;
-                break Ok(Applied { outputs: json!({ "applied": applied, "waited_ms": waited_ms }) });
+                break Ok(Applied { outputs: json!({ "applied": applied, "waited_ms": watch.waited_ms() }) });
             }
             Err(why) => format!("{}: {why}", session.address),
         };
-        if now - moved >= order.no_progress_for {
-            let idle = Span::from_millis(order.no_progress_for.as_millis() as u64);
+        if let Some(idle) = watch.stalled() {
             break Err(ActionError::untouched(format!("{why}, and nothing moved for {idle}"))
                 .hint("see whether it reaches its master, and whether its login there still works"));
         }
-        if let Err(stopped) = patience.sleep(order.every).await {
+        if let Err(stopped) = watch.pause().await {
             break Err(ActionError::untouched(format!("{why}: {stopped}")));
         }
     };
-    let end = format!("asked {asked} times, last at {}", last.map_or_else(String::new, |state| state.applied.to_string()));
-    session.note("INFO replication", begun.elapsed(), &end);
+    let last = last.map_or_else(String::new, |state| state.applied.to_string());
+    session.note("INFO replication", watch.elapsed(), &format!("asked {} times, last at {last}", watch.asked()));
     result
 }
 

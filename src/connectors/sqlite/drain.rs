@@ -1,6 +1,6 @@
 //! `sqlite.drain`: a queue table is empty, stays empty, and nobody can feed it. Empty alone is no proof.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::params_from_iter;
@@ -13,8 +13,10 @@ use super::own_target;
 use super::schema::{Table, chosen, quoted, tables};
 use super::session::{Access, Session, open, run, with_session};
 use super::trigger::{Operation, triggers};
+use crate::connectors::emptying::Emptying;
+use crate::connectors::watch::{Pace, span};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target};
-use crate::model::{Condition, Span, Value};
+use crate::model::{Condition, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -27,26 +29,19 @@ struct Order {
     pending: Vec<(String, Condition)>,
     producers: Vec<String>,
     stable_for: Duration,
-    every: Duration,
-    within: Duration,
-    no_progress_for: Duration,
+    pace: Pace,
 }
 
 impl Order {
     fn of(call: &Call) -> Result<Self, ActionError> {
-        let span = |name: &str, default: u64| -> Result<Duration, ActionError> {
-            Ok(call.params.opt_span(name)?.unwrap_or(Span::from_millis(default)).as_duration())
-        };
         let table = call.params.text("table")?.to_owned();
         let producers = call.params.texts("producers")?;
         Ok(Self {
             pending: call.params.conditions("pending")?,
             producers: if producers.is_empty() { vec![table.clone()] } else { producers },
             table,
-            stable_for: span("stable_for", 1_000)?,
-            every: span("every", 200)?,
-            within: span("within", 60_000)?,
-            no_progress_for: span("no_progress_for", 30_000)?,
+            stable_for: span(call, "stable_for", 1_000)?,
+            pace: Pace::of(call)?,
         })
     }
 
@@ -92,50 +87,28 @@ async fn nobody_feeds(call: &Call, producers: &[String]) -> Result<(), ActionErr
     .hint("freeze the producers first with `sqlite.freeze_writes`, or name the frozen ones under `producers`"))
 }
 
-/// How a queue went down.
-struct Drained {
-    count: i64,
-    waited: Duration,
-}
-
-fn wait_until_empty(session: &Session, order: &Order) -> Result<Drained, ActionError> {
+fn wait_until_empty(session: &Session, order: &Order) -> Result<Applied, ActionError> {
     let (sql, bound) = order.question(session)?;
-    let begun = Instant::now();
-    let patience = session.patience().at_most(order.within);
-    let (mut asked, mut drained) = (0_u64, 0_i64);
-    let mut last: Option<i64> = None;
-    let mut moved = begun;
-    let mut told = begun;
-    let mut empty_since: Option<Instant> = None;
+    let mut emptying = Emptying::begin(order.pace, session.patience());
     let result = loop {
         let pending: i64 =
             session.silently(|c| c.prepare_cached(&sql)?.query_row(params_from_iter(bound.iter()), |row| row.get(0)))?;
-        asked += 1;
-        let now = Instant::now();
-        if let Some(before) = last {
-            drained += (before - pending).max(0);
-        }
-        if last.is_none_or(|before| pending < before) {
-            moved = now;
-        }
-        if last != Some(pending) && (last.is_none() || pending == 0 || now - told >= Duration::from_secs(1)) {
+        let pending = pending.unsigned_abs();
+        if emptying.saw(pending) {
             session.recorder().progress(&format!("{} holds {pending} pending rows", order.table));
-            told = now;
         }
-        last = Some(pending);
-        empty_since = if pending == 0 { empty_since.or(Some(now)) } else { None };
-        if empty_since.is_some_and(|since| now - since >= order.stable_for) {
-            break Ok(Drained { count: drained, waited: begun.elapsed() });
+        if emptying.is_empty_for(order.stable_for) {
+            let waited_ms = emptying.watch().waited_ms();
+            break Ok(Applied { outputs: json!({ "drained": emptying.drained(), "waited_ms": waited_ms }) });
         }
-        if pending > 0 && now - moved >= order.no_progress_for {
-            let idle = Span::from_millis(order.no_progress_for.as_millis() as u64);
+        if let Some(idle) = emptying.stalled() {
             break Err(ActionError::untouched(format!(
                 "{} still holds {pending} pending rows and none went for {idle}",
                 order.table
             ))
             .hint("see whether its worker is alive"));
         }
-        if let Err(stopped) = patience.sleep_blocking(order.every) {
+        if let Err(stopped) = emptying.watch().pause_blocking() {
             let state = match pending {
                 0 => "is empty, and not yet for as long as it must be".to_owned(),
                 pending => format!("still holds {pending} pending rows"),
@@ -143,8 +116,8 @@ fn wait_until_empty(session: &Session, order: &Order) -> Result<Drained, ActionE
             break Err(ActionError::untouched(format!("{} {state}: {stopped}", order.table)));
         }
     };
-    let end = format!("asked {asked} times, last answer {}", last.unwrap_or_default());
-    session.recorder().statement(&sql, begun.elapsed(), &end);
+    let end = format!("asked {} times, last answer {}", emptying.watch().asked(), emptying.last());
+    session.recorder().statement(&sql, emptying.watch().elapsed(), &end);
     result
 }
 
@@ -190,10 +163,10 @@ impl Act for Drain {
         let order = Order::of(call)?;
         nobody_feeds(call, &order.producers).await?;
         let producers = order.producers.clone();
-        let drained =
+        let applied =
             with_session(call, own_target(call)?, Access::Read, move |session| wait_until_empty(session, &order)).await?;
         nobody_feeds(call, &producers).await?;
-        Ok(Applied { outputs: json!({ "drained": drained.count, "waited_ms": drained.waited.as_millis() as u64 }) })
+        Ok(applied)
     }
 
     /// Counts once more after the producers' canaries were refused: from there on nobody could have fed it.

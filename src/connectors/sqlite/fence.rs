@@ -1,7 +1,5 @@
 //! `sqlite.wait_fence`: the position that the new side has applied is at or past the last position of the old side.
 
-use std::time::{Duration, Instant};
-
 use async_trait::async_trait;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Cell;
@@ -11,8 +9,9 @@ use super::cell::{filter, to_text};
 use super::own_target;
 use super::schema::{column, quoted};
 use super::session::{Access, Session, with_session};
+use crate::connectors::watch::{Pace, Watch};
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Condition, Span, Value};
+use crate::model::{Condition, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -25,16 +24,11 @@ struct Order {
     column: String,
     conditions: Vec<(String, Condition)>,
     fence: i128,
-    every: Duration,
-    within: Duration,
-    no_progress_for: Duration,
+    pace: Pace,
 }
 
 impl Order {
     fn of(call: &Call) -> Result<Self, ActionError> {
-        let span = |name: &str, default: u64| -> Result<Duration, ActionError> {
-            Ok(call.params.opt_span(name)?.unwrap_or(Span::from_millis(default)).as_duration())
-        };
         let fence = call.params.get("at_least").ok_or_else(|| {
             ActionError::untouched("the fence is null: nobody read one")
                 .hint("give the freeze a `fence: { table, column }`, so that it has the output `fence`")
@@ -50,9 +44,7 @@ impl Order {
             column: call.params.text("column")?.to_owned(),
             conditions: call.params.conditions("where")?,
             fence,
-            every: span("every", 200)?,
-            within: span("within", 60_000)?,
-            no_progress_for: span("no_progress_for", 30_000)?,
+            pace: Pace::of(call)?,
         })
     }
 
@@ -87,41 +79,32 @@ fn ask(session: &Session, order: &Order) -> Result<Option<i128>, ActionError> {
 
 fn wait(session: &Session, order: &Order) -> Result<Applied, ActionError> {
     let (sql, bound) = order.question(session)?;
-    let begun = Instant::now();
-    let patience = session.patience().at_most(order.within);
-    let (mut asked, mut moved, mut told) = (0_u64, begun, begun);
+    let mut watch = Watch::begin(order.pace, session.patience());
     let mut last: Option<Option<i128>> = None;
     let result = loop {
         let cell = session
             .silently(|c| c.prepare_cached(&sql)?.query_row(params_from_iter(bound.iter()), |row| row.get::<_, Cell>(0)))?;
         let position = order.position(&cell)?;
-        asked += 1;
-        let now = Instant::now();
-        if last != Some(position) {
-            moved = now;
-            if last.is_none() || now - told >= Duration::from_secs(1) {
-                session.recorder().progress(&format!("applied {} of {}", shown(position), order.fence));
-                told = now;
-            }
+        let has_moved = last != Some(position);
+        watch.saw(has_moved);
+        if has_moved && watch.may_tell() {
+            session.recorder().progress(&format!("applied {} of {}", shown(position), order.fence));
         }
         last = Some(position);
         if order.is_reached(position) {
-            break Ok(Applied {
-                outputs: json!({ "applied": shown(position), "waited_ms": begun.elapsed().as_millis() as u64 }),
-            });
+            break Ok(Applied { outputs: json!({ "applied": shown(position), "waited_ms": watch.waited_ms() }) });
         }
         let short = format!("{} has applied {} and not yet {}", session.path().display(), shown(position), order.fence);
-        if now - moved >= order.no_progress_for {
-            let idle = Span::from_millis(order.no_progress_for.as_millis() as u64);
+        if let Some(idle) = watch.stalled() {
             break Err(ActionError::untouched(format!("{short}, and nothing moved for {idle}"))
                 .hint("see whether the process that carries the changes over is alive"));
         }
-        if let Err(stopped) = patience.sleep_blocking(order.every) {
+        if let Err(stopped) = watch.pause_blocking() {
             break Err(ActionError::untouched(format!("{short}: {stopped}")));
         }
     };
-    let end = format!("asked {asked} times, last answer {}", shown(last.flatten()));
-    session.recorder().statement(&sql, begun.elapsed(), &end);
+    let end = format!("asked {} times, last answer {}", watch.asked(), shown(last.flatten()));
+    session.recorder().statement(&sql, watch.elapsed(), &end);
     result
 }
 
