@@ -11,20 +11,15 @@ const BINLOG: ParamSpec = ParamSpec::default(
     "binlog",
     ParamType::Boolean,
     "false",
-    "whether REVOKE and GRANT are written to the binary log; replicas then follow them, and would be frozen too",
+    "whether REVOKE and GRANT are written to the binary log, so that replicas follow them",
 );
-const CANARIES: ParamSpec = ParamSpec::default(
-    "canaries",
-    ParamType::List(&ParamType::Object(&[
-        ParamSpec::required("account", ParamType::Text, "the name that logs in, such as `shop_app`"),
-        ParamSpec::optional("password", ParamType::Secret, "its password"),
-        ParamSpec::optional("via", ParamType::Text, "`host:port` of another way to the server, such as a proxy"),
-        ParamSpec::required("table", ParamType::Text, "a table that it may write to, `database.table`"),
-        ParamSpec::optional("column", ParamType::Text, "the column that is written; the first one when left out"),
-    ])),
-    "[]",
-    "writes that touch no row, sent as the application: accepted before, refused under the freeze",
-);
+const CANARY: ParamType = ParamType::List(&ParamType::Object(&[
+    ParamSpec::required("account", ParamType::Text, "the name that logs in, such as `shop_app`"),
+    ParamSpec::optional("password", ParamType::Secret, "its password"),
+    ParamSpec::optional("via", ParamType::Text, "`host:port` of another way to the server, such as a proxy"),
+    ParamSpec::required("table", ParamType::Text, "a table that it may write to, `database.table`"),
+    ParamSpec::optional("column", ParamType::Text, "the column that is written; the first one when left out"),
+]));
 
 const FREEZE: ActionSpec = ActionSpec {
     name: "mysql.freeze_writes",
@@ -45,7 +40,12 @@ const FREEZE: ActionSpec = ActionSpec {
             "false",
             "makes the whole server read-only as well (`read_only`, with MySQL `super_read_only`)",
         ),
-        CANARIES,
+        ParamSpec::default(
+            "canaries",
+            CANARY,
+            "[]",
+            "writes that touch no row, sent as the application: accepted before, refused under the freeze",
+        ),
         ParamSpec::default(
             "barrier_within",
             ParamType::Duration,
@@ -97,7 +97,83 @@ const FREEZE: ActionSpec = ActionSpec {
     facts: &[FactEffect::WritesDenied("{target}")],
 };
 
-pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE];
+const ALLOW: ActionSpec = ActionSpec {
+    name: "mysql.allow_writes",
+    summary: "Gives accounts the right to write, lets the server accept writes, and proves that they are accepted",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[
+        ParamSpec::default(
+            "accounts",
+            TEXTS,
+            "[]",
+            "`user@host` as the server has them, or patterns with `*`; each must match something",
+        ),
+        ParamSpec::default(
+            "databases",
+            TEXTS,
+            "[]",
+            "names or patterns with `*`, where the accounts get the privileges; each must match something",
+        ),
+        ParamSpec::default(
+            "privileges",
+            ParamType::List(&ParamType::OneOf(&[
+                "insert",
+                "update",
+                "delete",
+                "create",
+                "drop",
+                "alter",
+                "index",
+                "trigger",
+                "event",
+                "create view",
+                "create routine",
+                "alter routine",
+            ])),
+            "[\"insert\", \"update\", \"delete\"]",
+            "what is given on the databases, where the account does not hold it itself",
+        ),
+        ParamSpec::default(
+            "server",
+            ParamType::Boolean,
+            "false",
+            "switches `read_only` off (with MySQL `super_read_only` too); without it a read-only server is refused",
+        ),
+        ParamSpec::default(
+            "canaries",
+            CANARY,
+            "[]",
+            "writes that touch no row, sent as the application: accepted once the step is done, as before after its undo",
+        ),
+        ParamSpec::default(
+            "cut_sessions",
+            ParamType::Boolean,
+            "true",
+            "ends the accounts' open sessions, which stay refused until their next `USE` otherwise; the undo always ends them",
+        ),
+        ParamSpec::default(
+            "within",
+            ParamType::Duration,
+            "\"10s\"",
+            "how long sessions may take to end, and the undo may wait for locks",
+        ),
+        BINLOG,
+    ],
+    outputs: &[
+        OutputSpec { name: "accounts", doc: "how many accounts may write" },
+        OutputSpec { name: "granted", doc: "how many privileges were missing and are given now" },
+        OutputSpec { name: "sessions_cut", doc: "how many sessions were cut" },
+    ],
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::Auto(
+        "takes back exactly what was given, cuts the accounts' sessions, turns the switches back, and proves that nothing is missing or left over",
+    ),
+    facts: &[FactEffect::WritesAllowed("{target}")],
+};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE, ALLOW];
 
 pub(super) const CONNECTORS: &[ConnectorSpec] = &[ConnectorSpec {
     name: "mysql",

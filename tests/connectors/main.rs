@@ -12,6 +12,8 @@ mod freeze;
 mod haproxy;
 mod http;
 #[cfg(feature = "mysql")]
+mod mysql_allow;
+#[cfg(feature = "mysql")]
 mod mysql_freeze;
 #[cfg(feature = "mysql")]
 mod mysql_pair;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::name::quoted;
 use super::order::among;
 use super::session::{Dialect, Session, StatementError, open, text};
+use super::variable::lock_wait;
 use crate::connectors::{ActionError, Call, Target};
 use crate::model::Object;
 
@@ -30,8 +31,7 @@ pub(super) async fn pass(call: &Call, target: &Target, databases: &[String], wit
     session.hurry(within);
     let tables = tables(&mut session, databases).await?;
     let begun = Instant::now();
-    let seconds = within.as_secs().clamp(1, 31_536_000);
-    session.execute(&format!("SET SESSION lock_wait_timeout = {seconds}")).await?;
+    session.execute(&lock_wait(within)).await?;
     if !tables.is_empty() {
         let listed: Vec<_> = tables.iter().map(|table| format!("{table} READ")).collect();
         let shown = format!(

@@ -196,6 +196,22 @@ pub(super) fn all_refused(flights: &[Flight]) -> Result<(), String> {
     Ok(())
 }
 
+/// Every write of these privileges must be accepted, and at least one of each canary.
+pub(super) fn all_accepted(flights: &[Flight], privileges: &[String]) -> Result<(), String> {
+    for flight in flights {
+        if let Some(why) = flight.broken() {
+            return Err(why);
+        }
+        let accepted = flight.accepted();
+        let given = |kind: &&str| privileges.iter().any(|privilege| privilege.eq_ignore_ascii_case(kind));
+        let refused = KINDS.into_iter().filter(given).find(|kind| !accepted.contains(kind));
+        if let Some(kind) = refused.or_else(|| accepted.is_empty().then_some(KINDS[0])) {
+            return Err(format!("the canary of {}: {kind} was refused: {}", flight.name, flight.facts()["ends"]));
+        }
+    }
+    Ok(())
+}
+
 /// The same writes must be accepted as at the time of the snapshot.
 pub(super) fn as_before(flights: &[Flight], before: &Value) -> Result<(), String> {
     for flight in flights {

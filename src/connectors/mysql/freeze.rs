@@ -13,7 +13,7 @@ use super::grant::{grants, revokes};
 use super::order::{Events, Order, Scope, Sessions};
 use super::restore::{Saved, restore};
 use super::session::{Session, open};
-use super::variable::Switches;
+use super::variable::{Switches, lock_wait};
 use super::{own_target, unlogged};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed};
 use crate::model::{Finding, Value};
@@ -53,7 +53,7 @@ impl Inspect for FreezeWrites {
         blockers.extend(prepared_blockers(&mut session, &order).await?);
         let (first, second) = wanted(&mut session, &order, &scope).await?;
         let denied = scope.denied();
-        let mut statements = unlogged(&order);
+        let mut statements = unlogged(order.binlog);
         statements.extend(scope.switches.statements_to(&first));
         statements.extend(revokes(&denied));
         statements.push(match order.sessions {
@@ -63,7 +63,7 @@ impl Inspect for FreezeWrites {
         statements.extend(first.statements_to(&second));
         statements.push(format!("LOCK TABLES <every table of {}> READ", scope.databases.join(", ")));
         statements.push("UNLOCK TABLES".to_owned());
-        let mut undo = unlogged(&order);
+        let mut undo = unlogged(order.binlog);
         undo.extend(second.statements_to(&scope.switches));
         undo.extend(grants(&denied));
         let sessions = cut::open(&mut session, &scope.logins).await?.len();
@@ -185,7 +185,7 @@ async fn freeze(call: &Call, order: &Order, snapshot: &Value) -> Result<Applied,
     let (first, second) = wanted(&mut session, order, &scope).await?;
     let denied = scope.denied();
     controlled(order, &scope, snapshot)?;
-    for sql in unlogged(order) {
+    for sql in unlogged(order.binlog) {
         session.execute(&sql).await?;
     }
     let mut changes = scope.switches.statements_to(&first);
@@ -195,13 +195,8 @@ async fn freeze(call: &Call, order: &Order, snapshot: &Value) -> Result<Applied,
     }
     let cut =
         end_sessions(&mut session, &scope.logins, order.sessions, order.barrier).await.map_err(ActionError::after_change)?;
-    let seconds = order.barrier.as_secs().clamp(1, 31_536_000);
     for sql in first.statements_to(&second) {
-        // It waits for open transactions, and holds up others meanwhile.
-        session
-            .execute(&format!("SET SESSION lock_wait_timeout = {seconds}"))
-            .await
-            .map_err(|e| ActionError::from(e).after_change())?;
+        session.execute(&lock_wait(order.barrier)).await.map_err(|e| ActionError::from(e).after_change())?;
         session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
     }
     let fence = barrier::pass(call, target, &scope.databases, order.barrier).await.map_err(ActionError::after_change)?;
@@ -261,7 +256,7 @@ async fn thaw(call: &Call, order: &Order, snapshot: &Value) -> Result<Evidence, 
     let saved = Saved::from_value(&snapshot["saved"])?;
     let target = own_target(call)?;
     let mut session = open(call, target).await?;
-    for sql in unlogged(order) {
+    for sql in unlogged(order.binlog) {
         session.execute(&sql).await?;
     }
     let (mut facts, changed) = restore(&mut session, &saved).await?;
@@ -287,7 +282,7 @@ async fn thaw(call: &Call, order: &Order, snapshot: &Value) -> Result<Evidence, 
 
 /// What a person sends where the undo could not: everything that the freeze can have taken.
 fn by_hand(order: &Order, snapshot: &Value) -> Vec<String> {
-    let mut statements = unlogged(order);
+    let mut statements = unlogged(order.binlog);
     if let Ok(saved) = Saved::from_value(&snapshot["saved"]) {
         statements.extend(saved.by_hand(super::grant::from_value(&snapshot["denied"]).unwrap_or_default()));
     }

@@ -56,6 +56,12 @@ impl Grants {
         Ok(found)
     }
 
+    /// As a server with wildcards in the names of granted databases would show these.
+    #[cfg(test)]
+    pub(super) fn of_all(all: BTreeSet<Grant>) -> Self {
+        Self { all, wildcards: true, ..Self::default() }
+    }
+
     fn add(&mut self, account: Account, level: Level, privilege: String) {
         self.all.insert(Grant { account, level, privilege });
     }
@@ -184,6 +190,11 @@ impl Grants {
             Level::Database { pattern } => pattern == database,
             Level::Global => true,
         }
+    }
+
+    /// A database's name as a grant has to name it, so that it means this one alone.
+    pub(super) fn name_as_pattern(&self, database: &str) -> String {
+        if self.wildcards { database.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%") } else { database.to_owned() }
     }
 
     /// Whether an account can change something in one of the databases.

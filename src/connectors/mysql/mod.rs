@@ -1,6 +1,7 @@
 //! MySQL and MariaDB: one connector, the dialects told apart by the server.
 
 mod account;
+mod allow;
 mod barrier;
 mod bound;
 mod bypass;
@@ -11,6 +12,7 @@ mod figure;
 mod filter;
 mod following;
 mod freeze;
+mod gift;
 mod grant;
 mod grants;
 mod gtid;
@@ -28,6 +30,7 @@ mod store;
 mod variable;
 mod wait_replica;
 
+pub use allow::AllowWrites;
 pub use delete::Delete;
 pub use freeze::FreezeWrites;
 pub use promote::Promote;
@@ -42,6 +45,7 @@ use super::{Registry, count_of, own_target};
 /// Adds the actions of this connector.
 pub(super) fn register(registry: &mut Registry) {
     registry.add(FreezeWrites);
+    registry.add(AllowWrites);
     registry.add(WaitReplica);
     registry.add(StopReplica);
     registry.add(Promote);
@@ -51,6 +55,6 @@ pub(super) fn register(registry: &mut Registry) {
 }
 
 /// What a session sends first when a step must not reach the replicas.
-fn unlogged(order: &order::Order) -> Vec<String> {
-    if order.binlog { Vec::new() } else { vec!["SET SESSION sql_log_bin = 0".to_owned()] }
+fn unlogged(binlog: bool) -> Vec<String> {
+    if binlog { Vec::new() } else { vec!["SET SESSION sql_log_bin = 0".to_owned()] }
 }

@@ -80,27 +80,14 @@ impl Order {
 
     /// What it means now.
     pub(super) async fn scope(&self, session: &mut Session) -> Result<Scope, ActionError> {
-        let databases = databases(session, &self.databases).await?;
-        let grants = Grants::read(session).await?;
-        let own = own_account(session).await?;
-        let real: Vec<_> = grants.accounts.iter().filter(|account| !account.role).cloned().collect();
-        let frozen: BTreeSet<Account> = meant(&self.accounts, "account", &real, Account::label)?.into_iter().cloned().collect();
-        if frozen.contains(&own) {
-            return Err(ActionError::untouched(format!("{} is the account of Pointsman itself", own.label()))
-                .hint("give Pointsman an account of its own; a freeze that locks itself out cannot be undone"));
-        }
-        let holders: BTreeSet<_> = frozen.iter().flat_map(|account| grants.with_roles(account)).collect();
-        let mut logins: BTreeSet<String> = frozen.iter().map(|account| account.user.clone()).collect();
-        logins.extend(grants.proxies.iter().filter(|(_, as_whom)| frozen.contains(as_whom)).map(|(who, _)| who.user.clone()));
-        let switches = Switches::read(session).await?;
-        Ok(Scope { frozen, holders, logins, databases, grants, own, switches })
+        Scope::of(session, &self.accounts, &self.databases).await
     }
 }
 
-/// What an order means on a server.
+/// What a step's names mean on a server.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
-    /// The accounts to freeze.
+    /// The accounts that are named.
     pub(super) frozen: BTreeSet<Account>,
     /// They, their roles and the public.
     pub(super) holders: BTreeSet<Account>,
@@ -117,6 +104,24 @@ pub(super) struct Scope {
 }
 
 impl Scope {
+    /// What the names of accounts and databases mean on the server as it is now.
+    pub(super) async fn of(session: &mut Session, accounts: &[String], databases: &[String]) -> Result<Self, ActionError> {
+        let databases = self::databases(session, databases).await?;
+        let grants = Grants::read(session).await?;
+        let own = own_account(session).await?;
+        let real: Vec<_> = grants.accounts.iter().filter(|account| !account.role).cloned().collect();
+        let frozen: BTreeSet<Account> = meant(accounts, "account", &real, Account::label)?.into_iter().cloned().collect();
+        if frozen.contains(&own) {
+            return Err(ActionError::untouched(format!("{} is the account of Pointsman itself", own.label()))
+                .hint("give Pointsman an account of its own; a step that locks itself out cannot be undone"));
+        }
+        let holders: BTreeSet<_> = frozen.iter().flat_map(|account| grants.with_roles(account)).collect();
+        let mut logins: BTreeSet<String> = frozen.iter().map(|account| account.user.clone()).collect();
+        logins.extend(grants.proxies.iter().filter(|(_, as_whom)| frozen.contains(as_whom)).map(|(who, _)| who.user.clone()));
+        let switches = Switches::read(session).await?;
+        Ok(Self { frozen, holders, logins, databases, grants, own, switches })
+    }
+
     /// The privileges that a freeze takes away: each with which one of the accounts can change something in one of the databases,
     /// at the place where it was granted.
     pub(super) fn denied(&self) -> BTreeSet<Grant> {

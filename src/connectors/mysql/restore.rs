@@ -73,6 +73,11 @@ impl Saved {
         Difference { missing: denied, ..Difference::default() }.statements(self)
     }
 
+    /// What takes these privileges away and turns the switches back, whatever was reached.
+    pub(super) fn by_hand_without(&self, given: BTreeSet<Grant>) -> Vec<String> {
+        Difference { extra: given, ..Difference::default() }.statements(self)
+    }
+
     /// Whether `SHOW GRANTS` shows the same for everybody.
     async fn is_shown(&self, session: &mut Session) -> Result<(), ActionError> {
         let grants = Grants::read(session).await?;
@@ -116,10 +121,15 @@ pub(super) struct Difference {
 impl Difference {
     /// The statements that close it: the server accepts writes again before the accounts may send any.
     pub(super) fn statements(&self, saved: &Saved) -> Vec<String> {
-        let mut statements = self.switches.statements_to(&saved.switches);
-        statements.extend(grant::grants(&self.missing));
-        statements.extend(grant::revokes(&self.extra));
+        let (mut statements, closing) = self.switches.around(&saved.switches);
+        statements.extend(self.of_privileges());
+        statements.extend(closing);
         statements
+    }
+
+    /// Those among them that give and take privileges.
+    pub(super) fn of_privileges(&self) -> Vec<String> {
+        grant::grants(&self.missing).into_iter().chain(grant::revokes(&self.extra)).collect()
     }
 }
 

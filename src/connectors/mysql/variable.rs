@@ -1,5 +1,7 @@
 //! The server's own switches that a freeze turns and a thaw turns back: `read_only`, `super_read_only`, the event scheduler.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::session::{Session, StatementError, text};
@@ -39,6 +41,17 @@ impl Switches {
         Self { read_only: on(), super_read_only: self.super_read_only.as_ref().and_then(|_| on()), ..self.clone() }
     }
 
+    /// These, with writes to the server accepted.
+    pub(super) fn accepting(&self) -> Self {
+        let off = |switch: &Option<String>| switch.as_ref().map(|_| "OFF".to_owned());
+        Self { read_only: off(&self.read_only), super_read_only: off(&self.super_read_only), ..self.clone() }
+    }
+
+    /// Whether the server refuses writes.
+    pub(super) fn refuses(&self) -> bool {
+        self.read_only.as_deref().is_some_and(|switch| switch != "OFF")
+    }
+
     /// These, with the event scheduler stopped.
     pub(super) fn without_events(&self) -> Self {
         match self.event_scheduler.as_deref() {
@@ -60,6 +73,12 @@ impl Switches {
         changed.filter_map(|(name, _, wanted)| Some(format!("SET GLOBAL {name} = {}", wanted.as_ref()?))).collect()
     }
 
+    /// The same in two parts: what opens the server comes before its privileges are given, what closes it after they are taken.
+    /// A server with `super_read_only` refuses GRANT and REVOKE to everybody.
+    pub(super) fn around(&self, wanted: &Self) -> (Vec<String>, Vec<String>) {
+        self.statements_to(wanted).into_iter().partition(|sql| !sql.ends_with("read_only = ON"))
+    }
+
     /// For a snapshot.
     pub(super) fn to_value(&self) -> Value {
         json!({
@@ -74,5 +93,33 @@ impl Switches {
             ["ON", "OFF", "DISABLED"].contains(&word).then(|| word.to_owned())
         };
         Self { read_only: word("read_only"), super_read_only: word("super_read_only"), event_scheduler: word("event_scheduler") }
+    }
+}
+
+/// What bounds the wait for locks of the statements that follow in a session: turning `read_only` on waits for what is open, and
+/// holds up others meanwhile.
+pub(super) fn lock_wait(within: Duration) -> String {
+    format!("SET SESSION lock_wait_timeout = {}", within.as_secs().clamp(1, 31_536_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Switches;
+
+    fn switches(read_only: &str, super_read_only: Option<&str>) -> Switches {
+        let word = |word: &str| Some(word.to_owned());
+        Switches { read_only: word(read_only), super_read_only: super_read_only.and_then(word), event_scheduler: word("OFF") }
+    }
+
+    #[test]
+    fn a_server_is_opened_before_its_privileges_are_given_and_closed_after_they_are_taken() {
+        let (closed, open) = (switches("ON", Some("ON")), switches("OFF", Some("OFF")));
+        let opening = ["SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF"].map(str::to_owned).to_vec();
+        assert_eq!(closed.around(&closed.accepting()), (opening, Vec::new()));
+        let closing = ["SET GLOBAL super_read_only = ON", "SET GLOBAL read_only = ON"].map(str::to_owned).to_vec();
+        assert_eq!(open.around(&open.refusing()), (Vec::new(), closing));
+        // A server without the stronger switch is not sent its name.
+        assert_eq!(switches("ON", None).accepting(), switches("OFF", None));
+        assert!(closed.refuses() && !open.refuses());
     }
 }

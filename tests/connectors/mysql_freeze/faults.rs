@@ -162,7 +162,7 @@ async fn a_network_that_is_cut_at_any_byte_of_a_thaw_is_no_loss_of_grants() {
 }
 
 /// How many bytes the server says in `work`.
-async fn measured(proxy: &Proxy, work: impl Future<Output = ()>) -> usize {
+pub async fn measured(proxy: &Proxy, work: impl Future<Output = ()>) -> usize {
     const ENDLESS: usize = 1 << 40;
     proxy.cut_after(ENDLESS);
     work.await;

@@ -1,6 +1,6 @@
 //! Freezing a real MariaDB: the privileges, the sessions, the barrier and the fence, and that everything is exactly as before afterwards.
 
-mod faults;
+pub mod faults;
 mod traps;
 mod ways;
 
