@@ -46,7 +46,7 @@ impl Grants {
         if maria {
             found.read_global_of_roles(session).await?;
         } else {
-            let partial = session.value("SHOW GLOBAL VARIABLES LIKE 'partial_revokes'").await?;
+            let partial = session.value("SHOW GLOBAL VARIABLES WHERE Variable_name = 'partial_revokes' AND Value = 'ON'").await?;
             found.wildcards = partial.is_none();
         }
         found.read_databases(session).await?;
