@@ -83,6 +83,12 @@ impl HaProxy {
         rows.map(|row| format!("{}={}/{}", row[3], row[6], row[7])).collect()
     }
 
+    /// What a frontend says of itself: `OPEN`, `PAUSED`.
+    pub async fn door(&self, frontend: &str) -> String {
+        let stat = self.ask(&format!("show stat {frontend} 1 -1")).await;
+        stat.lines().nth(1).and_then(|row| row.split(',').nth(17)).unwrap_or_default().to_owned()
+    }
+
     /// The process behind the runtime API.
     pub async fn pid(&self) -> String {
         let info = self.ask("show info").await;

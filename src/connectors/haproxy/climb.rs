@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::fleet::{Fleet, from_value, in_order, restore};
+use super::fleet::{Fleet, from_value, in_order};
 use super::server::{Server, Setting};
 use super::stats::Row;
 use super::switch::{Sides, members};
 use super::weights::{base, split, whole};
 use crate::connectors::ramp::{Counted, Counters, Ended, Ramp};
-use crate::connectors::{ActionError, Call};
+use crate::connectors::{ActionError, Call, Evidence};
 use crate::model::{Percent, Touch, Value};
 
 /// The settings of one share, per process.
@@ -33,7 +33,7 @@ pub(super) fn stages(
             let (new, old) = (members(servers, &sides.new), members(servers, &sides.old));
             let Some(found) = split(&base(&old, saved), &whole(&new, servers), *share) else {
                 return Err(ActionError::untouched(format!("weights from 0 to 256 cannot give the new side {share}"))
-                    .hint("the smallest share of one server beside one other is 0.39%; finer steps take a map of the configuration, or `nginx.split`"));
+                    .hint("the smallest share of one server beside one other is 0.39%; finer steps take `haproxy.map`, or `nginx.split`"));
             };
             if (found.share - share.as_fraction()).abs() > (real - share.as_fraction()).abs() {
                 real = found.share;
@@ -67,10 +67,7 @@ pub(super) async fn climb(
         ));
         let counter = ramp.counter().map(str::to_owned);
         let mut counters = NewSide { fleet: &mut *fleet, backend, names: &sides.new, counter };
-        let mut seen = ramp.stay(call, &patience, stage.share, &mut counters).await.map_err(|ended| match ended {
-            Ended::Refused(why) => Fall::Failed(ActionError::touched(why)),
-            Ended::Stopped(why) => Fall::Stopped(ActionError::touched(why)),
-        })?;
+        let mut seen = ramp.stay(call, &patience, stage.share, &mut counters).await?;
         // A reload during the dwell would have put the configured weights back.
         fleet.hold(backend, &stage.wanted).await.map_err(Fall::Failed)?;
         seen["weights"] = format!("{:.4}%", stage.real * 100.0).into();
@@ -88,18 +85,23 @@ pub(super) enum Fall {
 }
 
 impl Fall {
-    /// Puts everything back where it failed. The error says whether that was done.
-    pub(super) async fn land(self, call: &Call, backend: &str, snapshot: &Value) -> ActionError {
+    /// Puts everything back where it failed, by `back`. The error says whether that was done.
+    pub(super) async fn land(
+        self,
+        call: &Call,
+        what: &str,
+        back: impl Future<Output = Result<Evidence, ActionError>>,
+    ) -> ActionError {
         let failed = match self {
-            Self::Stopped(error) => return error.hint("the weights stay as they are; undo restores them"),
+            Self::Stopped(error) => return error.hint("the share stays as it is; undo restores what was before"),
             Self::Failed(error) => error,
         };
         call.recorder.progress(&format!("{}; everything goes back", failed.message));
-        match restore(call, backend, snapshot).await {
+        match back.await {
             // Nothing had been sent, and nothing had to be.
             Ok(back) if failed.touch == Touch::Untouched && back.facts["restored"] == 0 => failed,
             Ok(_) => {
-                let text = format!("{}; every server of `{backend}` is back to what it was before, read back", failed.message);
+                let text = format!("{}; {what} is back to what it was before, read back", failed.message);
                 ActionError { message: text, in_doubt: false, touch: Touch::Possible, ..failed }
             }
             Err(error) => ActionError {
@@ -113,17 +115,27 @@ impl Fall {
     }
 }
 
+impl From<Ended> for Fall {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Refused(why) => Self::Failed(ActionError::touched(why)),
+            Ended::Stopped(why) => Self::Stopped(ActionError::touched(why)),
+        }
+    }
+}
+
 /// The settings before, in the order of the processes.
 pub(super) fn before(fleet: &Fleet, snapshot: &Value) -> Result<Vec<Vec<Setting>>, ActionError> {
     in_order(fleet, &from_value(snapshot)?)
 }
 
 /// The counters of the new side, over all processes.
-struct NewSide<'a> {
-    fleet: &'a mut Fleet,
-    backend: &'a str,
-    names: &'a [String],
-    counter: Option<String>,
+pub(super) struct NewSide<'a> {
+    pub(super) fleet: &'a mut Fleet,
+    pub(super) backend: &'a str,
+    /// Its servers, or `BACKEND` for all of them.
+    pub(super) names: &'a [String],
+    pub(super) counter: Option<String>,
 }
 
 #[async_trait]

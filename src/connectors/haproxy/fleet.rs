@@ -1,13 +1,13 @@
 //! Every process of a target: each has a state of its own, so each is read, changed, read back and restored.
 
-use std::time::{Duration, Instant};
-
+use async_trait::async_trait;
 use serde_json::json;
 
+use super::hand::{self, Changed, Hand};
 use super::server::{Server, Setting, commands, name, servers};
-use super::session::{AskError, Session, addresses};
+use super::session::{Session, addresses};
 use crate::connectors::{ActionError, Blocker, Call, Evidence, own_target};
-use crate::model::{Finding, Touch, Value};
+use crate::model::{Finding, Value};
 
 /// Sessions with all processes, in the order of the target.
 pub(super) struct Fleet(pub(super) Vec<Session>);
@@ -20,14 +20,6 @@ pub(super) type Seen = Vec<Vec<Server>>;
 pub(super) struct Saved {
     pub(super) address: String,
     pub(super) settings: Vec<Setting>,
-}
-
-/// How a change ended that was not the last.
-pub(super) enum Changed {
-    /// Nothing had to be sent.
-    Nothing,
-    /// Something was sent.
-    Something,
 }
 
 impl Fleet {
@@ -74,11 +66,17 @@ impl Fleet {
 
     /// What the runtime API may not do here, said before anything is tried.
     pub(super) async fn level_blockers(&mut self) -> Result<Vec<Blocker>, ActionError> {
+        self.lacking(&["admin"]).await
+    }
+
+    /// The same where one of `levels` is enough.
+    pub(super) async fn lacking(&mut self, levels: &[&str]) -> Result<Vec<Blocker>, ActionError> {
         let mut blockers = Vec::new();
         for session in &mut self.0 {
             let level = session.ask("show cli level").await?;
-            if level.trim() != "admin" {
-                let what = format!("{} has the level `{}`; changes need `level admin`", session.address, level.trim());
+            if !levels.contains(&level.trim()) {
+                let (found, needed) = (level.trim(), levels.join("` or `level "));
+                let what = format!("{} has the level `{found}`; this change needs `level {needed}`", session.address);
                 blockers.push(Blocker { what, owner: None });
             }
         }
@@ -97,20 +95,7 @@ impl Fleet {
 
     /// Brings every process to `wanted` and reads it back. An error says whether something was changed before it.
     pub(super) async fn ensure(&mut self, backend: &str, wanted: &[Vec<Setting>]) -> Result<Changed, ActionError> {
-        let mut touch = Touch::Untouched;
-        for (session, want) in self.0.iter_mut().zip(wanted) {
-            let more = bring(session, backend, want).await.map_err(|error| match touch {
-                Touch::Possible => ActionError { touch, ..error },
-                Touch::Untouched => error,
-            })?;
-            if let Changed::Something = more {
-                touch = Touch::Possible;
-            }
-        }
-        Ok(match touch {
-            Touch::Possible => Changed::Something,
-            Touch::Untouched => Changed::Nothing,
-        })
+        hand::ensure(self, &Backend(name(backend)?), wanted).await
     }
 
     /// Reads every process once more, and holds it to `wanted`.
@@ -119,17 +104,7 @@ impl Fleet {
         for (session, want) in self.0.iter_mut().zip(wanted) {
             let seen = servers(session, backend).await.map_err(ActionError::after_change)?;
             if let Some(why) = difference(&seen, want) {
-                let text = format!("{}: {why}", session.address);
-                let young = Duration::from_secs(session.process.uptime_s) < SINCE_A_RELOAD;
-                let error = ActionError::touched(text);
-                return Err(if young {
-                    error.hint(format!(
-                        "this process is {} s old: a reload or a restart loses what the runtime API set",
-                        session.process.uptime_s
-                    ))
-                } else {
-                    error
-                });
+                return Err(hand::not_held(session, &why));
             }
             all.push(seen);
         }
@@ -137,36 +112,34 @@ impl Fleet {
     }
 }
 
-/// A process younger than this is told to have been reloaded when its state is not as expected.
-const SINCE_A_RELOAD: Duration = Duration::from_secs(3600);
+/// The servers of a backend as something that a process holds.
+struct Backend<'a>(&'a str);
 
-/// Brings one process to `wanted` and reads it back.
-async fn bring(session: &mut Session, backend: &str, wanted: &[Setting]) -> Result<Changed, ActionError> {
-    let now = servers(session, backend).await?;
-    let missing: Vec<_> =
-        wanted.iter().filter(|want| !now.iter().any(|s| s.setting.name == want.name)).map(|s| s.name.clone()).collect();
-    if !missing.is_empty() {
-        let text = format!("{}: `{backend}` has no server {} any more", session.address, missing.join(", "));
-        return Err(ActionError::untouched(text));
+#[async_trait]
+impl Hand for Backend<'_> {
+    type Want = Vec<Setting>;
+
+    async fn bring(&self, session: &mut Session, wanted: &Vec<Setting>) -> Result<Changed, ActionError> {
+        let now = servers(session, self.0).await?;
+        let missing: Vec<_> =
+            wanted.iter().filter(|want| !now.iter().any(|s| s.setting.name == want.name)).map(|s| s.name.clone()).collect();
+        if !missing.is_empty() {
+            let text = format!("{}: `{}` has no server {} any more", session.address, self.0, missing.join(", "));
+            return Err(ActionError::untouched(text));
+        }
+        hand::send(session, &commands(self.0, &now, wanted)).await
     }
-    let all = commands(backend, &now, wanted);
-    for (at, command) in all.iter().enumerate() {
-        session.change(command).await.map_err(|error| {
-            let text = format!("{}: `{command}`: {error}", session.address);
-            match error {
-                AskError::Refused(_) if at == 0 => ActionError::untouched(text),
-                AskError::Refused(_) => ActionError::touched(text),
-                AskError::Lost(_) => ActionError::in_doubt(text),
-            }
-        })?;
+
+    async fn differs(&self, session: &mut Session, wanted: &Vec<Setting>) -> Result<Option<String>, ActionError> {
+        Ok(difference(&servers(session, self.0).await?, wanted))
     }
-    if all.is_empty() {
-        return Ok(Changed::Nothing);
-    }
-    let now = servers(session, backend).await.map_err(|error| ActionError::in_doubt(error.message))?;
-    match difference(&now, wanted) {
-        None => Ok(Changed::Something),
-        Some(why) => Err(ActionError::touched(format!("{}: after the change {why}", session.address))),
+
+    fn by_hand(&self, wanted: &Vec<Setting>) -> Vec<String> {
+        let line = |setting: &Setting| {
+            let place = format!("{}/{}", self.0, setting.name);
+            format!("set server {place} weight {}; set server {place} state {}", setting.weight, setting.mode.word())
+        };
+        wanted.iter().map(line).collect()
     }
 }
 
@@ -206,64 +179,23 @@ pub(super) fn from_value(snapshot: &Value) -> Result<Vec<Saved>, ActionError> {
 pub(super) fn in_order(fleet: &Fleet, saved: &[Saved]) -> Result<Vec<Vec<Setting>>, ActionError> {
     let find = |session: &Session| {
         let found = saved.iter().find(|saved| saved.address == session.address);
-        found.map(|saved| saved.settings.clone()).ok_or_else(|| {
-            ActionError::untouched(format!("the snapshot knows no process at {}: the target was changed since", session.address))
-        })
+        found.map(|saved| saved.settings.clone()).ok_or_else(|| unknown(&session.address))
     };
     fleet.0.iter().map(find).collect()
 }
 
-/// Puts the saved state of every server back, on every process that can be reached, and proves it. A process that cannot be
-/// reached fails the undo, but never stops the way back on the others.
-pub(super) async fn restore(call: &Call, backend: &str, snapshot: &Value) -> Result<Evidence, ActionError> {
-    let (target, saved) = (own_target(call)?, from_value(snapshot)?);
-    let backend = name(backend)?;
-    let begun = Instant::now();
-    let (mut restored, mut processes, mut failures) = (0, Vec::new(), Vec::new());
-    let mut touch = Touch::Untouched;
-    for (index, address) in addresses(target)?.iter().enumerate() {
-        let Some(wanted) = saved.iter().find(|saved| saved.address == *address) else { continue };
-        let one = async {
-            let mut session = Session::open(call, target, index, address).await?;
-            let changed = bring(&mut session, backend, &wanted.settings).await?;
-            let now = servers(&mut session, backend).await?;
-            match difference(&now, &wanted.settings) {
-                None => Ok((changed, session.process.to_value(address))),
-                Some(why) => Err(ActionError::touched(format!("{address}: {why}"))),
-            }
-        };
-        match one.await {
-            Ok((changed, process)) => {
-                if let Changed::Something = changed {
-                    (restored, touch) = (restored + 1, Touch::Possible);
-                }
-                processes.push(process);
-            }
-            Err(error) => failures.push((error, wanted.clone())),
-        }
-    }
-    if failures.is_empty() {
-        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let servers: Vec<_> = saved.iter().map(|saved| saved.settings.iter().map(Setting::to_value).collect::<Value>()).collect();
-        return Ok(Evidence::new(
-            json!({ "processes": processes, "restored": restored, "servers": servers, "difference": [], "ms": ms }),
-        ));
-    }
-    Err(by_hand(backend, touch, failures))
+/// A process that was not there when the state was saved.
+pub(super) fn unknown(address: &str) -> ActionError {
+    ActionError::untouched(format!("the snapshot knows no process at {address}: the target was changed since"))
 }
 
-fn by_hand(backend: &str, touch: Touch, failures: Vec<(ActionError, Saved)>) -> ActionError {
-    let text = failures.iter().map(|(error, _)| error.message.clone()).collect::<Vec<_>>().join("; ");
-    let in_doubt = failures.iter().any(|(error, _)| error.in_doubt);
-    let touched = touch == Touch::Possible || failures.iter().any(|(error, _)| error.touch == Touch::Possible);
-    let line = |address: &str, setting: &Setting| {
-        let place = format!("{backend}/{}", setting.name);
-        format!("{address}: set server {place} weight {}; set server {place} state {}", setting.weight, setting.mode.word())
-    };
-    let manual = failures.iter().flat_map(|(_, saved)| saved.settings.iter().map(|s| line(&saved.address, s))).collect();
-    ActionError { touch: if touched { Touch::Possible } else { Touch::Untouched }, in_doubt, ..ActionError::untouched(text) }
-        .hint("a process that is gone for good has nothing to restore; one that was restarted has its configuration's state")
-        .manual(manual)
+/// Puts the saved state of every server back, on every process that can be reached, and proves it.
+pub(super) async fn restore(call: &Call, backend: &str, snapshot: &Value) -> Result<Evidence, ActionError> {
+    let saved: Vec<_> = from_value(snapshot)?.into_iter().map(|saved| (saved.address, saved.settings)).collect();
+    let servers: Vec<Value> = saved.iter().map(|(_, settings)| settings.iter().map(Setting::to_value).collect()).collect();
+    let mut facts = hand::restore(call, &Backend(name(backend)?), &saved).await?;
+    facts["servers"] = servers.into();
+    Ok(Evidence::new(facts))
 }
 
 /// `seen`, with the settings that are wanted in it: what a read would show afterwards.

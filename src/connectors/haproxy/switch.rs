@@ -227,7 +227,10 @@ impl Act for Switch {
             let climb = stages(&ramp, &sides, &seen, &before)?;
             match self.go(call, &order, &mut fleet, &sides, seen.clone(), (&ramp, &climb)).await {
                 Ok(told) => told,
-                Err(fall) => return Err(fall.land(call, &order.backend, snapshot).await),
+                Err(fall) => {
+                    let what = format!("every server of `{}`", order.backend);
+                    return Err(fall.land(call, &what, restore(call, &order.backend, snapshot)).await);
+                }
             }
         };
         fleet.ensure(&order.backend, &wanted).await.map_err(ActionError::after_change)?;

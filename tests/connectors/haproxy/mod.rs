@@ -7,7 +7,11 @@ use crate::bench::Bench;
 use crate::servers::haproxy::HaProxy;
 use crate::servers::web::{Web, get};
 
+mod check;
+mod door;
+mod drain;
 mod maintenance;
+mod map;
 mod ramp;
 mod switch;
 
