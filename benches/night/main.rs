@@ -105,7 +105,7 @@ fn night(contender: Contender) -> Figures {
             shop.begin(&mut executor);
             shop.approve(&mut executor);
             let ended = executor.end(Duration::from_secs(120));
-            assert_eq!(ended.code, 0, "{}", ended.log);
+            assert_eq!(ended.code, 0, "{}", ended.account);
         }
         Contender::Shell => script(&shop, &folder().join("cutover.sh"), &[]),
         Contender::Ansible => {

@@ -1,9 +1,13 @@
 //! Pointsman as its user runs it: the built program, a home of its own, orders from a second process.
 
+use std::fmt::Write as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::unistd::User;
 use serde_json::Value;
 
 /// A home with one run in it.
@@ -17,7 +21,8 @@ pub struct Executor {
 #[derive(Debug)]
 pub struct Ended {
     pub code: i32,
-    pub log: String,
+    /// Where it stood in the end, and its log.
+    pub account: String,
 }
 
 const RUN: &str = "night";
@@ -82,6 +87,31 @@ impl Executor {
         serde_json::from_slice(&output.stdout).ok()
     }
 
+    /// The same order from another login of this host, one of the group that the home was given to.
+    pub fn order_of(&self, login: &User, args: &[&str]) -> Output {
+        // The program may lie where only its owner gets to.
+        let program = self.home.with_file_name("pointsman-of-the-group");
+        if !program.exists() {
+            std::fs::copy(env!("CARGO_BIN_EXE_pointsman"), &program).unwrap();
+        }
+        let mut whole = vec![args[0], RUN];
+        whole.extend(&args[1..]);
+        let mut command = Command::new(program);
+        command.uid(login.uid.as_raw()).gid(login.gid.as_raw()).current_dir("/").stdin(Stdio::null());
+        command.arg("--home").arg(&self.home).args(whole).output().unwrap()
+    }
+
+    /// Lets the group of `login` read the runs of this home and give orders, as `docs/cli.md` describes it.
+    pub fn share(&self, login: &User) {
+        chown(&self.home, None, Some(login.gid.as_raw())).unwrap();
+        std::fs::set_permissions(&self.home, std::fs::Permissions::from_mode(0o2770)).unwrap();
+    }
+
+    /// What the run waits for people with.
+    pub fn awaited(&self) -> Vec<Value> {
+        self.status().and_then(|status| status["awaited"].as_array().cloned()).unwrap_or_default()
+    }
+
     /// The status of a step, as `status --json` says it.
     pub fn step(&self, id: &str) -> Option<String> {
         let status = self.status()?;
@@ -100,7 +130,7 @@ impl Executor {
             if self.is_over() {
                 return false;
             }
-            assert!(Instant::now() < end, "{id} did not become {statuses:?} in a minute:\n{}", self.log());
+            assert!(Instant::now() < end, "{id} did not become {statuses:?} in a minute:\n{}", self.account());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -111,11 +141,11 @@ impl Executor {
         let mut child = self.child.take().expect("an executor is at work");
         loop {
             if let Some(status) = child.try_wait().unwrap() {
-                return Ended { code: status.code().unwrap_or(-1), log: self.log() };
+                return Ended { code: status.code().unwrap_or(-1), account: self.account() };
             }
             if Instant::now() > end {
                 let _ = child.kill();
-                panic!("the run did not end in {within:?}:\n{}", self.log());
+                panic!("the run did not end in {within:?}:\n{}", self.account());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -123,6 +153,24 @@ impl Executor {
 
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.home.join("night.log")).unwrap_or_default()
+    }
+
+    /// Where the run stands, for whoever reads a failed test: every step, what was said last, and then all of it.
+    pub fn account(&self) -> String {
+        let mut account = String::new();
+        let status = self.status().unwrap_or_default();
+        for step in status["steps"].as_array().into_iter().flatten() {
+            let text = |key: &str| step[key].as_str().unwrap_or_default().to_owned();
+            writeln!(account, "{:<18} {:<12} {}", text("step"), text("status"), text("error")).unwrap();
+        }
+        for ask in status["awaited"].as_array().into_iter().flatten() {
+            writeln!(account, "waits for a person: {ask}").unwrap();
+        }
+        let log = self.log();
+        let told: Vec<_> = log.lines().filter(|line| line.split_whitespace().nth(2) != Some("sent")).collect();
+        let last = told.len().saturating_sub(40);
+        writeln!(account, "\nthe last lines:\n{}\n\nthe whole log:\n{log}", told[last..].join("\n")).unwrap();
+        account
     }
 }
 

@@ -9,9 +9,7 @@ use crate::load::payments_pg::{address, found, pay};
 use crate::load::{Answer, Crew, Ledger, Verdict};
 use crate::sandbox::Sandbox;
 use crate::shop::Side;
-use crate::story::{Story, sabotaged, steps};
-
-const NO_TROUBLE: Story<'static> = Story { fails_after: None, killed_in: None, killed_in_undo: false };
+use crate::story::{NO_TROUBLE, Story, colleague, is_alone, sabotaged, steps};
 
 /// The shop at work: 500 payments a second through pgbouncer.
 struct Shop {
@@ -65,8 +63,10 @@ impl Shop {
 
     /// Every right on every table, column and sequence, who may log in, what replicates, and where the pooler points.
     fn state(&self) -> Vec<String> {
-        let rights = "SELECT c.relname, a.* FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = 'public'::regnamespace \
-                      UNION ALL SELECT c.relname || '.' || t.attname, a.* FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid, \
+        // What an owner has without a grant counts as given: the first GRANT on an object writes it out.
+        let rights = "SELECT c.relname, a.* FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN \
+                      's'::\"char\" ELSE 'r'::\"char\" END, c.relowner))) a WHERE c.relnamespace = 'public'::regnamespace AND \
+                      c.relkind IN ('r', 'S') UNION ALL SELECT c.relname || '.' || t.attname, a.* FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid, \
                       aclexplode(t.attacl) a ORDER BY 1, 2, 3, 4";
         let roles = "SELECT rolname, rolcanlogin, rolconnlimit FROM pg_roles WHERE rolname LIKE 'shop%' ORDER BY 1";
         let replication = "SELECT 'pub', pubname::text FROM pg_publication UNION ALL SELECT 'sub', subname || subenabled FROM pg_subscription \
@@ -105,7 +105,7 @@ async fn a_plain_night_ends_on_the_new_side_and_no_client_saw_an_error() {
     let mut executor = shop.executor("plain");
     shop.run(&mut executor, &shop.sandbox.runbook());
     let told = NO_TROUBLE.tell(&mut executor);
-    assert_eq!(told.ended.code, 0, "{}", told.ended.log);
+    assert_eq!(told.ended.code, 0, "{}", told.ended.account);
     shop.sells(500);
     let verdict = shop.close(Side::New).await;
     assert!(verdict.is_whole() && verdict.acknowledged >= 1000, "{verdict:?}");
@@ -123,8 +123,8 @@ async fn before_the_point_of_no_return(story: impl for<'a> Fn(&'a str) -> Story<
         let mut executor = shop.executor(&format!("run-{number}"));
         shop.run(&mut executor, &sabotaged(&shop.sandbox.runbook(), step, &folder));
         let told = story.tell(&mut executor);
-        assert_eq!(told.ended.code, 4, "{story:?}:\n{}", told.ended.log);
-        assert_eq!(shop.state(), before, "{story:?}:\n{}", told.ended.log);
+        assert_eq!(told.ended.code, 4, "{story:?}:\n{}", told.ended.account);
+        assert_eq!(shop.state(), before, "{story:?}:\n{}", told.ended.account);
         shop.sells(50);
         kills += told.kills;
     }
@@ -135,7 +135,6 @@ async fn before_the_point_of_no_return(story: impl for<'a> Fn(&'a str) -> Story<
 }
 
 #[tokio::test]
-#[ignore = "has not been seen to its end"]
 async fn failed_after_every_step_the_old_side_is_as_it_was() {
     if !here() {
         return;
@@ -144,7 +143,6 @@ async fn failed_after_every_step_the_old_side_is_as_it_was() {
 }
 
 #[tokio::test]
-#[ignore = "has not been seen to its end"]
 async fn killed_in_every_step_and_in_the_way_back_the_old_side_is_as_it_was() {
     if !here() {
         return;
@@ -156,9 +154,8 @@ async fn killed_in_every_step_and_in_the_way_back_the_old_side_is_as_it_was() {
 }
 
 #[tokio::test]
-#[ignore = "the executor waits for a person behind the point of no return; the story does not answer it yet"]
 async fn behind_the_point_of_no_return_a_night_is_finished() {
-    if !here() {
+    if !here() || is_alone() {
         return;
     }
     for step in all_steps().iter().filter(|step| is_behind_the_point_of_no_return(step)) {
@@ -166,11 +163,12 @@ async fn behind_the_point_of_no_return_a_night_is_finished() {
         shop.sells(100);
         let story = Story { fails_after: Some(step), killed_in: Some(step), killed_in_undo: false };
         let mut executor = shop.executor("run");
+        executor.share(&colleague());
         shop.run(&mut executor, &sabotaged(&shop.sandbox.runbook(), step, &shop.sandbox.path()));
         let told = story.tell(&mut executor);
-        assert_eq!(told.ended.code, 0, "{story:?}:\n{}", told.ended.log);
+        assert_eq!(told.ended.code, 0, "{story:?}:\n{}", told.ended.account);
         shop.sells(100);
         let verdict = shop.close(Side::New).await;
-        assert!(verdict.is_whole(), "{story:?}: {verdict:?}\n{}", told.ended.log);
+        assert!(verdict.is_whole(), "{story:?}: {verdict:?}\n{}", told.ended.account);
     }
 }

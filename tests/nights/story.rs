@@ -1,8 +1,10 @@
 //! What goes wrong in a night: a step after which the run fails, and a step in which the executor is killed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::unistd::User;
 use serde_yaml::{Mapping, Value};
 
 use crate::executor::{Ended, Executor};
@@ -18,8 +20,25 @@ pub struct Story<'a> {
     pub killed_in_undo: bool,
 }
 
+/// A night in which all goes well.
+pub const NO_TROUBLE: Story<'static> = Story { fails_after: None, killed_in: None, killed_in_undo: false };
+
 /// The name of the step that fails.
 pub const SABOTAGE: &str = "sabotage";
+
+/// The second person, whom a protected step asks too: a login that every Debian has.
+pub fn colleague() -> User {
+    User::from_name("daemon").unwrap().expect("Debian has a user daemon")
+}
+
+/// Whether a second login can be spoken for: only root can.
+pub fn is_alone() -> bool {
+    let alone = !nix::unistd::getuid().is_root();
+    if alone {
+        eprintln!("left out: giving an order as another login needs root");
+    }
+    alone
+}
 
 /// The steps of a runbook, in the order of the file.
 pub fn steps(runbook: &Path) -> Vec<String> {
@@ -27,7 +46,7 @@ pub fn steps(runbook: &Path) -> Vec<String> {
     document["steps"].as_mapping().unwrap().keys().map(|key| key.as_str().unwrap().to_owned()).collect()
 }
 
-/// Writes the runbook with a step that fails right after `after`, beside a copy of its roster.
+/// Writes the runbook with a step that fails right after `after`, beside a roster of two persons.
 pub fn sabotaged(runbook: &Path, after: &str, folder: &Path) -> PathBuf {
     let mut document: Value = serde_yaml::from_str(&std::fs::read_to_string(runbook).unwrap()).unwrap();
     let steps = document["steps"].as_mapping_mut().unwrap();
@@ -45,7 +64,10 @@ pub fn sabotaged(runbook: &Path, after: &str, folder: &Path) -> PathBuf {
     step.insert("with".into(), serde_yaml::from_str("{ argv: [\"false\"] }").unwrap());
     steps.insert(SABOTAGE.into(), step.into());
     println!("sabotage after {after}, {waiting} steps wait for it");
-    std::fs::copy(runbook.with_file_name("people.yaml"), folder.join("people.yaml")).unwrap();
+    let you = pointsman::engine::identity::login(nix::unistd::getuid().as_raw());
+    let person = |id: &str, login: &str| format!("  {id}: {{ name: {id}, roles: [commander, dba], local_users: [{login}] }}\n");
+    let people = format!("persons:\n{}{}", person("you", &you), person("colleague", &colleague().name));
+    std::fs::write(folder.join("people.yaml"), people).unwrap();
     let path = folder.join(format!("fails-after-{after}.yaml"));
     std::fs::write(&path, serde_yaml::to_string(&document).unwrap()).unwrap();
     path
@@ -60,13 +82,12 @@ pub struct Told {
 }
 
 impl Story<'_> {
-    /// Lets the executor go on until its end: approves the gate, kills where the story says so, and takes the run up again. A run
-    /// that waits for a person because the sabotage is behind the point of no return is told to pass it over.
+    /// Lets the executor go on until its end: answers what the run asks, kills where the story says so, and takes the run up again.
     pub fn tell(&self, executor: &mut Executor) -> Told {
         let end = Instant::now() + Duration::from_secs(240);
-        let (mut approved, mut skipped, mut kills) = (false, false, 0);
+        let mut kills = 0;
         let mut to_kill = [self.killed_in, self.killed_in_undo.then_some("undo")];
-        let mut asked = Instant::now();
+        let (mut asked, mut answered) = (Instant::now(), BTreeMap::new());
         loop {
             let log = executor.log();
             for (index, kill) in to_kill.iter_mut().enumerate() {
@@ -82,32 +103,53 @@ impl Story<'_> {
             if executor.is_over() {
                 return Told { ended: executor.end(Duration::from_secs(1)), kills };
             }
-            if asked.elapsed() > Duration::from_millis(150) && (!approved || !skipped) {
+            if asked.elapsed() > Duration::from_millis(150) {
                 asked = Instant::now();
-                if !approved && says(&log, "go-live", "asks") {
-                    let answer = executor.order(&["approve", "go-live"]);
-                    approved = answer.status.success();
-                }
-                if !skipped && executor.step(SABOTAGE).as_deref() == Some("held") {
-                    let answer = executor.order(&["skip", SABOTAGE, "--reason", "it was put there to fail"]);
-                    skipped = answer.status.success();
-                    assert!(skipped, "{}", String::from_utf8_lossy(&answer.stderr));
-                }
+                self.answer(executor, &mut answered);
             }
-            assert!(Instant::now() < end, "{self:?} did not end:\n{}", executor.log());
+            assert!(Instant::now() < end, "{self:?} did not end:\n{}", executor.account());
             std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Answers what the run waits for a person with, as the run itself proposes it: the gate is approved; of a step in doubt the look has
+    /// said already that it is partly done; the sabotage is passed over; any other step that waits is tried again.
+    fn answer(&self, executor: &Executor, answered: &mut BTreeMap<String, usize>) {
+        for ask in executor.awaited() {
+            let (step, status) = (ask["step"].as_str().unwrap(), ask["status"].as_str().unwrap());
+            let expected = status == "awaiting_people" || *self != NO_TROUBLE;
+            assert!(expected, "a night without trouble needs nobody but for its gate:\n{}", executor.account());
+            let order: &[&str] = match status {
+                "awaiting_people" => &["approve", step],
+                "in_doubt" => &["resolve", step, "--as", "partial", "--evidence", "the look says so"],
+                "held" if step == SABOTAGE => &["skip", step, "--reason", "it was put there to fail"],
+                "held" => &["retry", step],
+                // Such an undo ends the run by itself, and the story by its code.
+                _ => continue,
+            };
+            let proposed = ask["commands"].as_array().unwrap().iter().filter_map(|command| command["command"].as_str());
+            let words = format!(" {} night {step}", order[0]);
+            assert!(proposed.into_iter().any(|command| command.contains(&words)), "`{words}` is not proposed: {ask}");
+            let mut said = executor.order(order);
+            if String::from_utf8_lossy(&said.stderr).contains("a second person") {
+                said = executor.order_of(&colleague(), order);
+                let why = String::from_utf8_lossy(&said.stderr);
+                assert!(said.status.success() || !why.contains("ermission"), "the group cannot give orders: {why}");
+            }
+            // The run may have gone on since it was asked: then the answer is refused, and nothing is lost.
+            if said.status.success() {
+                let times = answered.entry(format!("{status} {step}")).or_default();
+                *times += 1;
+                assert!(*times <= 3, "{ask} was answered three times:\n{}", executor.account());
+            }
         }
     }
 }
 
 fn has_begun(log: &str, step: &str) -> bool {
-    says(log, step, "started")
-}
-
-fn says(log: &str, step: &str, word: &str) -> bool {
     log.lines().any(|line| {
         let mut words = line.split_whitespace().skip(1);
-        words.next() == Some(step) && words.next() == Some(word)
+        words.next() == Some(step) && words.next() == Some("started")
     })
 }
 
