@@ -21,6 +21,7 @@ mod nginx;
 mod pgbouncer;
 mod postgres;
 mod postgres_replication;
+mod postgres_subscription;
 mod rabbitmq;
 mod ramp;
 mod redis;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::{
     ActionSpec, ParamSpec, builtin, command, files, haproxy, http, mysql, mysql_replica, mysql_rows, nginx, pgbouncer, postgres,
-    postgres_replication, rabbitmq, redis, sqlite, ssh,
+    postgres_replication, postgres_subscription, rabbitmq, redis, sqlite, ssh,
 };
 
 /// What a target of one connector is configured with.
@@ -30,6 +30,7 @@ pub fn actions() -> impl Iterator<Item = &'static ActionSpec> {
         mysql_rows::ACTIONS,
         postgres::ACTIONS,
         postgres_replication::ACTIONS,
+        postgres_subscription::ACTIONS,
         redis::ACTIONS,
         rabbitmq::ACTIONS,
         haproxy::ACTIONS,

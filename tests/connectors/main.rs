@@ -29,6 +29,7 @@ mod postgres_freeze;
 mod postgres_replication;
 mod postgres_server;
 mod postgres_tables;
+mod postgres_way_back;
 mod rabbitmq;
 mod redis;
 mod server;

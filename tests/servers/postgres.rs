@@ -176,6 +176,11 @@ impl Postgres {
         self.daemon.as_ref().map_or_else(String::new, Daemon::log_end)
     }
 
+    /// Everything that the server logged.
+    pub fn whole_log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("postgres.log")).unwrap_or_default()
+    }
+
     /// A connection of any account over loopback; the error is the server's refusal.
     pub async fn connect(&self, user: &str, password: &str, database: &str) -> Result<Client, tokio_postgres::Error> {
         let mut config = Config::new();

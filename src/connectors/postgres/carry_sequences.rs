@@ -10,8 +10,9 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde_json::json;
 
 use super::name::{literal, quoted};
+use super::place::source_target;
 use super::session::{Session, open, text};
-use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target, own_target};
+use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, own_target};
 use crate::model::{Finding, Value};
 
 /// The action.
@@ -221,11 +222,6 @@ impl Survey {
 fn first(texts: &[String]) -> String {
     let shown = texts.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
     if texts.len() > 5 { format!("{shown}; and {} more", texts.len() - 5) } else { shown }
-}
-
-fn source_target(call: &Call) -> Result<&Target, ActionError> {
-    let name = call.params.text("source")?;
-    call.targets.get(name).ok_or_else(|| ActionError::untouched(format!("the target `{name}` of `source` is not known")))
 }
 
 async fn set(session: &Session, wanted: &[(&Sequence, Place)]) -> Result<(), ActionError> {

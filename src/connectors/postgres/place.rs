@@ -12,6 +12,12 @@ pub(in crate::connectors) fn host_and_port(call: &Call, target: &Target) -> Resu
     parts.ok_or_else(|| ActionError::untouched(format!("`{}` is not reached by host and port", target.name)))
 }
 
+/// The target that `source` names.
+pub(super) fn source_target(call: &Call) -> Result<&Target, ActionError> {
+    let name = call.params.text("source")?;
+    call.targets.get(name).ok_or_else(|| ActionError::untouched(format!("the target `{name}` of `source` is not known")))
+}
+
 /// What tells one running server from every other, also from a standby that shares its identifier; any account may ask it.
 pub(in crate::connectors) const FINGERPRINT: &str = "SELECT system_identifier::text || '/' || extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text, \
      pg_catalog.current_database() FROM pg_catalog.pg_control_system()";

@@ -13,9 +13,26 @@ use crate::model::Object;
 #[derive(Clone, Debug)]
 pub(super) struct Selection {
     roles: Vec<String>,
+    tables: Tables,
+}
+
+/// Which tables a step names.
+#[derive(Clone, Debug)]
+pub(super) struct Tables {
     schemas: Vec<String>,
     tables: Vec<String>,
     except: Vec<String>,
+}
+
+/// The tables that the patterns mean now.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    /// Tables, views and sequences, by schema and name; partitions of a table are in it with the table.
+    pub(super) relations: Vec<Relation>,
+    schemas: BTreeMap<String, String>,
+    all: Vec<Relation>,
+    /// Partition or child, and what it belongs to.
+    pub(super) parents: Vec<(String, String)>,
 }
 
 /// A role that a pattern meant.
@@ -76,22 +93,35 @@ impl Relation {
 impl Selection {
     /// Reads `roles`, `schemas`, `tables` and `except`.
     pub(super) fn of(call: &Call) -> Result<Self, ActionError> {
-        let or = |key: &str, other: &str| -> Result<Vec<String>, ActionError> {
-            let given = call.params.texts(key)?;
-            Ok(if given.is_empty() { vec![other.to_owned()] } else { given })
-        };
         let roles = call.params.texts("roles")?;
         if roles.is_empty() {
             return Err(ActionError::untouched("`roles` names no role"));
         }
-        Ok(Self { roles, schemas: or("schemas", "public")?, tables: or("tables", "*")?, except: call.params.texts("except")? })
+        Ok(Self { roles, tables: Tables::of(call)? })
     }
 
     /// What it means now. A pattern that means nothing is an error.
     pub(super) async fn scope(&self, session: &Session) -> Result<Scope, ActionError> {
-        let roles = self.roles(session).await?;
+        let roles = chosen_roles(session, &self.roles).await?;
         let names: Vec<_> = roles.iter().map(|role| role.name.clone()).collect();
         let acting = acting(session, &names).await?;
+        let Chosen { relations, schemas, all, parents } = self.tables.chosen(session).await?;
+        Ok(Scope { roles, acting, relations, schemas, all, parents })
+    }
+}
+
+impl Tables {
+    /// Reads `schemas`, `tables` and `except`.
+    pub(super) fn of(call: &Call) -> Result<Self, ActionError> {
+        let or = |key: &str, other: &str| -> Result<Vec<String>, ActionError> {
+            let given = call.params.texts(key)?;
+            Ok(if given.is_empty() { vec![other.to_owned()] } else { given })
+        };
+        Ok(Self { schemas: or("schemas", "public")?, tables: or("tables", "*")?, except: call.params.texts("except")? })
+    }
+
+    /// What they mean now. A pattern that means nothing is an error.
+    pub(super) async fn chosen(&self, session: &Session) -> Result<Chosen, ActionError> {
         let schemas = self.schemas(session).await?;
         let all = relations(session).await?;
         let parents = pairs(session, "SELECT inhrelid::text AS a, inhparent::text AS b FROM pg_inherits").await?;
@@ -126,33 +156,7 @@ impl Selection {
             }
         }
         let relations = all.iter().filter(|relation| chosen.contains(relation.oid.as_str())).cloned().collect();
-        Ok(Scope { roles, acting, relations, schemas, all, parents })
-    }
-
-    async fn roles(&self, session: &Session) -> Result<Vec<Role>, ActionError> {
-        let rows = session.rows("SELECT rolname, rolcanlogin, rolsuper FROM pg_roles ORDER BY rolname COLLATE \"C\"").await?;
-        let all: Vec<_> = rows
-            .iter()
-            .map(|row| Role {
-                name: text(row, "rolname").unwrap_or_default(),
-                login: is(row, "rolcanlogin"),
-                superuser: is(row, "rolsuper"),
-            })
-            .collect();
-        let mut chosen: Vec<Role> = Vec::new();
-        for pattern in &self.roles {
-            let glob = glob(pattern)?;
-            // Patterns leave the server's own roles alone.
-            let found: Vec<_> =
-                all.iter().filter(|r| r.name == *pattern || (!r.name.starts_with("pg_") && glob.is_match(&r.name))).collect();
-            if found.is_empty() {
-                return Err(ActionError::untouched(format!("no role matches `{pattern}`")));
-            }
-            chosen.extend(found.into_iter().cloned());
-        }
-        chosen.sort_by(|a, b| a.name.cmp(&b.name));
-        chosen.dedup();
-        Ok(chosen)
+        Ok(Chosen { relations, schemas, all, parents })
     }
 
     async fn schemas(&self, session: &Session) -> Result<BTreeMap<String, String>, ActionError> {
@@ -193,6 +197,32 @@ impl Scope {
     pub(super) fn find(&self, name: &str) -> Option<&Relation> {
         self.relations.iter().chain(&self.all).find(|relation| relation.shown() == name || relation.name == name)
     }
+}
+
+/// The roles that the patterns mean. Patterns leave the server's own roles alone.
+pub(super) async fn chosen_roles(session: &Session, patterns: &[String]) -> Result<Vec<Role>, ActionError> {
+    let rows = session.rows("SELECT rolname, rolcanlogin, rolsuper FROM pg_roles ORDER BY rolname COLLATE \"C\"").await?;
+    let all: Vec<_> = rows
+        .iter()
+        .map(|row| Role {
+            name: text(row, "rolname").unwrap_or_default(),
+            login: is(row, "rolcanlogin"),
+            superuser: is(row, "rolsuper"),
+        })
+        .collect();
+    let mut chosen: Vec<Role> = Vec::new();
+    for pattern in patterns {
+        let glob = glob(pattern)?;
+        let found: Vec<_> =
+            all.iter().filter(|r| r.name == *pattern || (!r.name.starts_with("pg_") && glob.is_match(&r.name))).collect();
+        if found.is_empty() {
+            return Err(ActionError::untouched(format!("no role matches `{pattern}`")));
+        }
+        chosen.extend(found.into_iter().cloned());
+    }
+    chosen.sort_by(|a, b| a.name.cmp(&b.name));
+    chosen.dedup();
+    Ok(chosen)
 }
 
 /// Sequences, and the tables that own them or take their defaults from them.

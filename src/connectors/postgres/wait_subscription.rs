@@ -8,10 +8,11 @@ use serde_json::json;
 
 use super::lsn::Lsn;
 use super::name::literal;
+use super::place::source_target;
 use super::session::{Session, open, text};
 use crate::connectors::patience::Patience;
 use crate::connectors::watch::{Pace, Watch};
-use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target, own_target};
+use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, own_target};
 use crate::model::{Object, Value};
 
 /// The action.
@@ -165,11 +166,6 @@ impl Ends {
         let confirmed = text(&source, "confirmed_flush_lsn").unwrap_or_else(|| "0/0".to_owned());
         Ok(Look { subscriber, source, applied: Lsn::parse(&confirmed).map_err(ActionError::untouched)? })
     }
-}
-
-fn source_target(call: &Call) -> Result<&Target, ActionError> {
-    let name = call.params.text("source")?;
-    call.targets.get(name).ok_or_else(|| ActionError::untouched(format!("the target `{name}` of `source` is not known")))
 }
 
 /// How often the worker may fail while the position stands before the wait ends: each failure is a restart of the worker with

@@ -22,6 +22,7 @@ mod mysql_rows;
 mod nginx;
 mod pgbouncer;
 mod postgres_replication;
+mod postgres_way_back;
 mod postgres_writes;
 mod promises;
 mod rabbitmq;
@@ -133,6 +134,7 @@ const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
     || names(&rabbitmq::cases()),
     || names(&pgbouncer::cases()),
     || names(&postgres_replication::cases()),
+    || names(&postgres_way_back::cases()),
 ];
 
 fn names(cases: &[Named]) -> Vec<&'static str> {
@@ -240,6 +242,13 @@ async fn replication_of_postgres_keeps_the_contract() {
         return;
     }
     hold(postgres_replication::cases()).await;
+}
+
+#[tokio::test]
+async fn the_way_back_of_postgres_keeps_the_contract() {
+    if !missing("postgres", "postgresql-15") {
+        hold(postgres_way_back::cases()).await;
+    }
 }
 
 #[tokio::test]
