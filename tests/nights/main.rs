@@ -9,6 +9,7 @@ mod executor;
 mod load;
 mod mysql_to_cloud;
 mod postgres_major_upgrade;
+mod read_ramp;
 mod sandbox;
 mod shop;
 mod story;

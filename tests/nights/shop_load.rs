@@ -1,6 +1,6 @@
 //! The clients of a sandbox, for a person who wants to see a night under load:
 //! `cargo run --features full --example shop-load -- runbooks/mysql-to-cloud/.sandbox`. Ends with Ctrl-C, and then holds what the
-//! clients were told against what both sides hold.
+//! clients were told against what both sides hold; readers of a catalogue say who answered them.
 #![allow(dead_code, reason = "the tests of the nights use the rest of the load")]
 #![allow(clippy::unwrap_used, reason = "a tool for a sandbox stops at the first surprise")]
 
@@ -13,9 +13,10 @@ mod load;
 
 use load::orders::{order, work};
 use load::payments::{Rate, found, pay};
+use load::reads::{Reads, read};
 use load::{Crew, Ledger, payments_pg};
 
-fn read(path: &Path, sign: char) -> BTreeMap<String, String> {
+fn pairs(path: &Path, sign: char) -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}: is the sandbox up?", path.display()));
     let pairs = text.lines().filter_map(|line| line.split_once(sign));
     pairs.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect()
@@ -24,9 +25,12 @@ fn read(path: &Path, sign: char) -> BTreeMap<String, String> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let folder = std::env::args().nth(1).expect("the folder of a sandbox, such as runbooks/mysql-to-cloud/.sandbox");
-    let (secrets, params) =
-        (read(&Path::new(&folder).join("secrets.env"), '='), read(&Path::new(&folder).join("params.yaml"), ':'));
+    let params = pairs(&Path::new(&folder).join("params.yaml"), ':');
     let port = |name: &str| -> u16 { params[name].parse().unwrap() };
+    if params.contains_key("entry_port") {
+        return browse(port("entry_port")).await;
+    }
+    let secrets = pairs(&Path::new(&folder).join("secrets.env"), '=');
     let secret = |name: &str| secrets[name].as_str();
     let (payments, orders) = (Ledger::default(), Ledger::default());
     let rate = Rate { clients: 10, per_second: 500 };
@@ -71,5 +75,27 @@ async fn main() {
             payments_pg::found(payments_pg::address(port(name), "pointsman", secret("DB_PASSWORD"))).await
         };
         println!("{side}: {:?}", payments.compare(&tokens));
+    }
+}
+
+/// Readers, and nothing that is bought.
+async fn browse(entry: u16) {
+    let (reads, begun) = (Reads::default(), Instant::now());
+    let crew = read(entry, &Rate { clients: 10, per_second: 500 }, &reads);
+    let mut before = (0, 0);
+    while let Err(_elapsed) = tokio::time::timeout(Duration::from_secs(1), tokio::signal::ctrl_c()).await {
+        let (now, seconds) = ((reads.by("old"), reads.by("cloud")), begun.elapsed().as_secs());
+        let errors = reads.errors().len();
+        println!(
+            "{seconds:>4} s  {:>4} reads from the old side in this second, {:>4} from the cloud; {errors} errors in all",
+            now.0 - before.0,
+            now.1 - before.1
+        );
+        before = now;
+    }
+    crew.end();
+    println!("\nold: {}, cloud: {}, errors: {}", reads.by("old"), reads.by("cloud"), reads.errors().len());
+    for error in reads.errors().iter().take(3) {
+        println!("such as {error:?}");
     }
 }

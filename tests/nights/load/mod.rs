@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 pub mod orders;
 pub mod payments;
 pub mod payments_pg;
+pub mod reads;
 
 /// What became of one write, as its client saw it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
