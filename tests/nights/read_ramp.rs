@@ -9,9 +9,7 @@ use crate::load::Crew;
 use crate::load::payments::Rate;
 use crate::load::reads::{Reads, read};
 use crate::sandbox::Sandbox;
-use crate::story::{Story, sabotaged, steps};
-
-const NO_TROUBLE: Story<'static> = Story { fails_after: None, killed_in: None, killed_in_undo: false };
+use crate::story::{NO_TROUBLE, Story, sabotaged, steps};
 
 /// How long a share stays in these tests. It rests on 15 requests, which 1 % of the readers send in 3 seconds; the gate waits
 /// for them where the machine is slow.
@@ -124,9 +122,9 @@ fn a_plain_night_ends_with_every_read_in_the_cloud_and_no_reader_saw_an_error() 
     assert_eq!(catalogue.reads.by("cloud"), 0);
     let mut executor = catalogue.run("plain", &catalogue.sandbox.runbook());
     let told = NO_TROUBLE.tell(&mut executor);
-    assert_eq!(told.ended.code, 0, "{}", told.ended.log);
+    assert_eq!(told.ended.code, 0, "{}", told.ended.account);
     for share in ["1%", "10%", "100%"] {
-        assert!(told.ended.log.contains(&format!("at {share}: ")), "{share} was not held to the gate:\n{}", told.ended.log);
+        assert!(executor.log().contains(&format!("at {share}: ")), "{share} was not held to the gate:\n{}", told.ended.account);
     }
     let old = catalogue.reads.by("old");
     catalogue.is_read(200);
@@ -148,9 +146,9 @@ fn a_gate_that_fails_at_10_percent_takes_the_reads_back_and_readers_saw_the_faul
     let mut executor = catalogue.climb("gate");
     catalogue.sandbox.call(&["break"]);
     let ended = executor.end(Duration::from_secs(240));
-    assert_eq!(ended.code, 4, "{}", ended.log);
-    assert!(ended.log.contains("the gate failed at 10%"), "{}", ended.log);
-    assert_eq!(catalogue.weights(), before, "{}", ended.log);
+    assert_eq!(ended.code, 4, "{}", ended.account);
+    assert!(executor.log().contains("the gate failed at 10%"), "{}", ended.account);
+    assert_eq!(catalogue.weights(), before, "{}", ended.account);
     let cloud = (catalogue.reads.by("cloud"), catalogue.faults());
     catalogue.is_read(500);
     catalogue.close();
@@ -184,9 +182,9 @@ fn killed_at_10_percent_a_person_is_asked_and_the_way_back_leads_to_where_the_re
         std::thread::sleep(Duration::from_millis(100));
     }
     let ended = executor.end(Duration::from_secs(240));
-    assert_eq!(ended.code, 4, "{}", ended.log);
-    assert!(ended.log.contains("partly applied"), "{}", ended.log);
-    assert_eq!(catalogue.weights(), before, "{}", ended.log);
+    assert_eq!(ended.code, 4, "{}", ended.account);
+    assert!(executor.log().contains("partly applied"), "{}", ended.account);
+    assert_eq!(catalogue.weights(), before, "{}", ended.account);
     catalogue.is_read(200);
     catalogue.close();
     let errors = catalogue.reads.errors();
@@ -203,8 +201,8 @@ fn rolls_back_everywhere(story: impl for<'a> Fn(&'a str) -> Story<'a>) -> usize 
         let (story, folder): (_, PathBuf) = (story(step), catalogue.sandbox.path());
         let runbook = sabotaged(&catalogue.sandbox.runbook(), step, &folder);
         let told = story.tell(&mut catalogue.run(&format!("run-{number}"), &runbook));
-        assert_eq!(told.ended.code, 4, "{story:?}:\n{}", told.ended.log);
-        assert_eq!(catalogue.weights(), before, "{story:?}:\n{}", told.ended.log);
+        assert_eq!(told.ended.code, 4, "{story:?}:\n{}", told.ended.account);
+        assert_eq!(catalogue.weights(), before, "{story:?}:\n{}", told.ended.account);
         catalogue.is_read(50);
         kills += told.kills;
     }
