@@ -26,6 +26,13 @@ const CANARIES: ParamSpec = ParamSpec::default(
     "passwords by user, for real writes in sessions of these users; they change nothing",
 );
 
+const IGNORE_REPLICAS: ParamSpec = ParamSpec::default(
+    "ignore_replicas",
+    TEXTS,
+    "[]",
+    "connected replicas (`ip:port` as the master shows them) that are not among `nodes` and can never be promoted",
+);
+
 const FREEZE: ActionSpec = ActionSpec {
     name: "redis.freeze_writes",
     summary: "Takes the right to write from users on every node, at once for open sessions",
@@ -42,12 +49,7 @@ const FREEZE: ActionSpec = ActionSpec {
         ),
         CANARIES,
         SAVE,
-        ParamSpec::default(
-            "ignore_replicas",
-            TEXTS,
-            "[]",
-            "connected replicas (`ip:port` as the master shows them) that are not among `nodes` and can never be promoted",
-        ),
+        IGNORE_REPLICAS,
     ],
     outputs: &[
         OutputSpec { name: "fence", doc: "`<replication id>:<offset>` of the master after the last write" },
@@ -170,7 +172,70 @@ const CHECK: ActionSpec = ActionSpec {
     facts: &[],
 };
 
-pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE, ALLOW, DRAIN, WAIT_REPLICA, PROMOTE, CHECK];
+/// It gives no fact that interlocks could rest on: nothing keeps writes away after it has expired.
+const PAUSE: ActionSpec = ActionSpec {
+    name: "redis.pause_writes",
+    summary: "Lets writes wait at every node for a limited time; it ends by itself, and is no freeze that interlocks believe",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[
+        ParamSpec::required(
+            "for",
+            ParamType::Duration,
+            "how long at most, up to 10 minutes; a later step of this action extends it, and none shortens it",
+        ),
+        IGNORE_REPLICAS,
+    ],
+    outputs: &[
+        OutputSpec {
+            name: "holds_until",
+            doc: "it ends then and not earlier, by the clock of Pointsman's host; null after a crash",
+        },
+        OutputSpec { name: "fence", doc: "`<replication id>:<offset>` of the master after the last write" },
+        OutputSpec { name: "nodes", doc: "at how many nodes" },
+    ],
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::Auto("ends the pause at every node that was not paused before, and proves that commands go on"),
+    facts: &[],
+};
+
+const CHECK_KEYS: ActionSpec = ActionSpec {
+    name: "check.keys",
+    summary: "Compares the keys of two Redis servers by pattern: how many, and whether they are the same names",
+    nature: Nature::ReadOnly,
+    target: TargetRule::None,
+    params: &[
+        ParamSpec::required("source", ParamType::Target, "the server that is right"),
+        ParamSpec::required("target", ParamType::Target, "the server that is compared with it"),
+        ParamSpec::default("patterns", TEXTS, "[\"*\"]", "glob patterns as SCAN reads them; each must match a key on both sides"),
+        ParamSpec::default(
+            "may_be_empty",
+            TEXTS,
+            "[]",
+            "patterns among them that may match nothing, as long as that is so on both sides",
+        ),
+        ParamSpec::default(
+            "dbsize",
+            ParamType::OneOf(&["compare", "ignore"]),
+            "\"compare\"",
+            "whether DBSIZE, which no pattern can miss, is held to `agree` too",
+        ),
+        ParamSpec::default("agree", ParamType::Percent, "\"100%\"", "the share of keys that must be on both sides"),
+    ],
+    outputs: &[
+        OutputSpec { name: "patterns", doc: "how many patterns were compared" },
+        OutputSpec { name: "keys", doc: "how many keys the source holds in them" },
+        OutputSpec { name: "different", doc: "how many keys are on one side alone" },
+        OutputSpec { name: "findings", doc: "one entry per pattern that differs" },
+    ],
+    repeat: Repeat::Ensures,
+    has_probe: false,
+    undo: UndoSpec::NotNeeded,
+    facts: &[FactEffect::Agree("{source}", "{target}")],
+};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE, PAUSE, ALLOW, DRAIN, WAIT_REPLICA, PROMOTE, CHECK, CHECK_KEYS];
 
 pub(super) const CONNECTORS: &[ConnectorSpec] = &[ConnectorSpec {
     name: "redis",

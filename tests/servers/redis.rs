@@ -179,6 +179,23 @@ pub async fn say(connection: &mut redis::aio::MultiplexedConnection, words: &[&s
     }
 }
 
+/// Whether writes wait at a node: `paused` when the server lists a command that may write as blocked, `open` when it answered.
+pub async fn pulse(node: &Redis) -> &'static str {
+    let mut asking = node.session("ops", PASSWORD).await;
+    let id: i64 = redis::from_redis_value(say(&mut asking, &["CLIENT", "ID"]).await.unwrap()).unwrap();
+    let asked = tokio::spawn(async move { say(&mut asking, &["PUBLISH", "pulse", "?"]).await });
+    let found = until("the pulse", Duration::from_secs(60), || async {
+        if asked.is_finished() {
+            return Some("open");
+        }
+        let list: String = redis::from_redis_value(node.ops(&["CLIENT", "LIST", "ID", &id.to_string()]).await).unwrap();
+        (list.contains("flags=b") && list.contains("cmd=publish")).then_some("paused")
+    });
+    let found = found.await;
+    asked.abort();
+    found
+}
+
 /// A certificate authority and a server certificate for `localhost`, in a folder that the redis user reads.
 pub fn certificates() -> (Folder, Vec<String>, PathBuf) {
     let folder = Folder::of("redis");

@@ -81,14 +81,7 @@ impl<'a> Scope<'a> {
 /// The nodes, replicas first.
 async fn scopes<'a>(group: &'a mut Group, order: &Order) -> Result<Vec<Scope<'a>>, ActionError> {
     group.master()?;
-    let unlisted = group.unlisted(&order.ignored);
-    if !unlisted.is_empty() {
-        return Err(ActionError::untouched(format!(
-            "{} replicates and is not among the target's `nodes`: a failover to it would lift the freeze",
-            unlisted.join(", ")
-        ))
-        .hint("name it under `nodes`, or under `ignore_replicas` if it can never be promoted"));
-    }
+    group.refuse_unlisted(&order.ignored).await?;
     let mut found = Vec::new();
     for node in &mut group.nodes {
         found.push(Scope::of(node, order).await?);

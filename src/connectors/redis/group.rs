@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use super::address::Address;
+use super::reply;
 use super::session::{Session, connect};
 use crate::connectors::{ActionError, Call, Target};
 use crate::model::{Arguments, Value};
@@ -76,26 +77,46 @@ impl Group {
         }
     }
 
-    /// Replicas that are connected to a node of the group and are not in it: a failover to one of them would lift a freeze.
-    pub(super) fn unlisted(&self, ignored: &[String]) -> Vec<String> {
-        let ports: Vec<_> = self
-            .nodes
-            .iter()
-            .flat_map(|node| [node.found("tcp_port").to_owned(), node.session.address.port.to_string()])
-            .collect();
-        let mut found = Vec::new();
+    /// Refuses a group where a failover could go to somebody who is not in it.
+    pub(super) async fn refuse_unlisted(&mut self, ignored: &[String]) -> Result<(), ActionError> {
+        let unlisted = self.unlisted(ignored).await?;
+        if unlisted.is_empty() {
+            return Ok(());
+        }
+        Err(ActionError::untouched(format!(
+            "{} replicates and is not among the target's `nodes`: a failover to it would lift the freeze",
+            unlisted.join(", ")
+        ))
+        .hint(
+            "name it under `nodes`, or under `ignore_replicas` if it can never be promoted; a node that the master sees under an \
+             address that it does not know of (NAT) needs `replica-announce-ip`",
+        ))
+    }
+
+    /// Replicas that are connected to a node of the group and are not in it, as that node sees them.
+    async fn unlisted(&mut self, ignored: &[String]) -> Result<Vec<String>, ActionError> {
+        let mut seen = Vec::new();
         for node in &self.nodes {
             for at in 0..node.info.get("connected_slaves").and_then(|n| n.parse::<u32>().ok()).unwrap_or(0) {
                 let parts: HashMap<_, _> =
                     node.found(&format!("slave{at}")).split(',').filter_map(|part| part.split_once('=')).collect();
-                let (ip, port) = (parts.get("ip").copied().unwrap_or("?"), parts.get("port").copied().unwrap_or("?"));
-                let name = format!("{ip}:{port}");
-                if !ports.iter().any(|listed| listed == port) && !ignored.contains(&name) && !found.contains(&name) {
-                    found.push(name);
-                }
+                let part = |name: &str| parts.get(name).copied().unwrap_or("?").to_owned();
+                seen.push((part("ip"), part("port")));
             }
         }
-        found
+        let mut listed = Vec::new();
+        if !seen.is_empty() {
+            for node in &mut self.nodes {
+                listed.push(node.known_as().await?);
+            }
+        }
+        let is_listed =
+            |ip: &String, port: &String| listed.iter().any(|(hosts, ports)| hosts.contains(ip) && ports.contains(port));
+        let strangers = seen.iter().filter(|(ip, port)| !is_listed(ip, port)).map(|(ip, port)| format!("{ip}:{port}"));
+        let mut found: Vec<_> = strangers.filter(|name| !ignored.contains(name)).collect();
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
     }
 
     /// Who the nodes are.
@@ -110,6 +131,24 @@ impl Node {
         session.assert_identity(&Arguments::new(target.settings.map("identity")?), first).await?;
         let info = session.info(&["server", "replication"]).await?;
         Ok(Self { session, info })
+    }
+
+    /// Hosts and ports under which a master may show this node: what it announces, where its link to the master begins, and
+    /// where this session reached it. A port alone is no name: groups often use the same one on every host.
+    async fn known_as(&mut self) -> Result<(Vec<String>, Vec<String>), ActionError> {
+        let mut hosts = vec![self.session.address.host.clone()];
+        hosts.extend(self.session.peer.map(|peer| peer.to_string()));
+        let mut ports = vec![self.session.address.port.to_string(), self.found("tcp_port").to_owned()];
+        if !self.is_master() {
+            let announced = self.session.ask(&["CONFIG", "GET", "replica-announce-*"]).await?;
+            let said = |name: &str| reply::field(&announced, name).and_then(reply::text).filter(|said| !said.is_empty());
+            hosts.extend(said("replica-announce-ip"));
+            ports.extend(said("replica-announce-port").filter(|port| port != "0"));
+            let links = reply::text(&self.session.ask(&["CLIENT", "LIST", "TYPE", "master"]).await?).unwrap_or_default();
+            let begins = links.split(' ').filter_map(|part| part.strip_prefix("laddr=")?.rsplit_once(':'));
+            hosts.extend(begins.map(|(host, _)| host.trim_matches(['[', ']']).to_owned()));
+        }
+        Ok((hosts, ports))
     }
 
     /// What INFO said when the session was opened.

@@ -7,6 +7,8 @@ mod check;
 mod drain;
 mod freeze;
 mod group;
+mod keys;
+mod pause;
 mod promote;
 mod replica;
 mod reply;
@@ -18,6 +20,8 @@ mod thaw;
 pub use check::Check;
 pub use drain::Drain;
 pub use freeze::FreezeWrites;
+pub use keys::CheckKeys;
+pub use pause::PauseWrites;
 pub use promote::Promote;
 pub use replica::WaitReplica;
 pub use thaw::AllowWrites;
@@ -32,4 +36,6 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add(WaitReplica);
     registry.add(Promote);
     registry.add(Check);
+    registry.add(CheckKeys);
+    registry.add(PauseWrites);
 }

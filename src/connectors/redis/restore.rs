@@ -73,8 +73,7 @@ fn saved_rules(rules: &Value) -> Vec<(String, Vec<(String, String)>)> {
 pub(super) fn by_hand(rules: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     for (node, users) in saved_rules(rules) {
-        let (host, port) = node.rsplit_once(':').unwrap_or((&node, "6379"));
-        let client = format!("redis-cli -h {} -p {port}", host.trim_matches(['[', ']']));
+        let client = client_of(&node);
         for (user, rules) in users {
             let quoted = |word: String| format!("'{}'", word.replace('\'', "'\\''"));
             let words: Vec<_> = Account::restore(&user, &rules).into_iter().skip(2).map(quoted).collect();
@@ -83,6 +82,12 @@ pub(super) fn by_hand(rules: &Value) -> Vec<String> {
         lines.push(format!("{client} ACL SAVE  # if it has an ACL file"));
     }
     lines
+}
+
+/// How a person begins a command for a node.
+pub(super) fn client_of(node: &str) -> String {
+    let (host, port) = node.rsplit_once(':').unwrap_or((node, "6379"));
+    format!("redis-cli -h {} -p {port}", host.trim_matches(['[', ']']))
 }
 
 /// Gives every user its saved rules back, on every node that can be reached; the others are an error at the end.

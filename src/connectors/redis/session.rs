@@ -1,6 +1,7 @@
 //! One session with one Redis node: connected, logged in, identified, recorded, and ended in time.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
@@ -24,6 +25,8 @@ pub(super) struct Session {
     recorder: Recorder,
     patience: Patience,
     pub(super) address: Address,
+    /// Where the address led.
+    pub(super) peer: Option<IpAddr>,
 }
 
 /// Why a command has no good answer.
@@ -94,8 +97,8 @@ pub(super) async fn connect_as(
     let end = opened.as_ref().map_or_else(ToString::to_string, |_| format!("ok, TLS {}", tls.word()));
     call.recorder.statement(&format!("{address}: connect"), begun.elapsed(), &end);
     let failed = |why: String| ActionError::untouched(format!("{address} cannot be reached: {why}"));
-    let (connection, driver) = opened.map_err(|fault| failed(fault.to_string()))?;
-    let mut session = Session { connection, driver, recorder: call.recorder.clone(), patience, address: address.clone() };
+    let (connection, driver, peer) = opened.map_err(|fault| failed(fault.to_string()))?;
+    let mut session = Session { connection, driver, recorder: call.recorder.clone(), patience, address: address.clone(), peer };
     session.log_in(user, password, address.db).await.map_err(|fault| match fault {
         Fault::Refused(why) => ActionError::untouched(format!("{address} refuses the login: {why}")),
         Fault::Lost(_) | Fault::Stopped(_) => failed(fault.to_string()),
@@ -111,10 +114,11 @@ async fn bounded<T>(patience: &Patience, work: impl Future<Output = Result<T, Fa
     }
 }
 
-async fn wire(address: &Address, tls: &Tls) -> Result<(MultiplexedConnection, tokio::task::AbortHandle), Fault> {
+async fn wire(address: &Address, tls: &Tls) -> Result<(MultiplexedConnection, tokio::task::AbortHandle, Option<IpAddr>), Fault> {
     let lost = |error: std::io::Error| Fault::Lost(error.to_string());
     let stream = TcpStream::connect((address.host.as_str(), address.port)).await.map_err(lost)?;
     stream.set_nodelay(true).map_err(lost)?;
+    let peer = stream.peer_addr().ok().map(|peer| peer.ip().to_canonical());
     let info = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
     // Every wait is bounded by the verb's own patience.
     let config = AsyncConnectionConfig::new().set_response_timeout(None);
@@ -122,14 +126,14 @@ async fn wire(address: &Address, tls: &Tls) -> Result<(MultiplexedConnection, to
         Tls::Off => {
             let made = MultiplexedConnection::new_with_config(&info, stream, config).await;
             let (connection, driver) = made.map_err(|error| Fault::of(&error))?;
-            Ok((connection, tokio::spawn(driver).abort_handle()))
+            Ok((connection, tokio::spawn(driver).abort_handle(), peer))
         }
         Tls::On { config: tls, .. } => {
             let name = ServerName::try_from(address.host.clone()).map_err(|error| Fault::Lost(error.to_string()))?;
             let stream = tokio_rustls::TlsConnector::from(tls.clone()).connect(name, stream).await.map_err(lost)?;
             let made = MultiplexedConnection::new_with_config(&info, stream, config).await;
             let (connection, driver) = made.map_err(|error| Fault::of(&error))?;
-            Ok((connection, tokio::spawn(driver).abort_handle()))
+            Ok((connection, tokio::spawn(driver).abort_handle(), peer))
         }
     }
 }

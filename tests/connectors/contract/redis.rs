@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pointsman::connectors::redis::{AllowWrites, Check, Drain, FreezeWrites, Promote, WaitReplica};
+use pointsman::connectors::redis::{AllowWrites, Check, CheckKeys, Drain, FreezeWrites, PauseWrites, Promote, WaitReplica};
 use pointsman::connectors::{Act, Call};
 use serde_json::{Value, json};
 
 use super::{Case, Named, case, named};
 use crate::bench::{Bench, CANARY, attempt};
 use crate::redis::settings;
-use crate::servers::redis::Redis;
+use crate::servers::redis::{Redis, pulse};
 
 pub fn cases() -> Vec<Named> {
     vec![
@@ -20,6 +20,8 @@ pub fn cases() -> Vec<Named> {
         named("redis.wait_replica", of_wait),
         named("redis.promote", of_promote),
         named("redis.check", of_check),
+        named("redis.pause_writes", of_pause),
+        named("check.keys", of_keys),
     ]
 }
 
@@ -144,4 +146,40 @@ async fn of_check() -> Case {
     world.nodes()[0].ops(&["SET", &key, CANARY]).await;
     let call = bench.call("look", Some("old"), json!({ "command": ["GET", key], "expect": CANARY }));
     world.case(bench, Check, call)
+}
+
+async fn of_pause() -> Case {
+    let world = World::new().await;
+    let bench = world.bench();
+    let call = bench.call("pause", Some("old"), json!({ "for": "10m", "ignore_replicas": [CANARY] }));
+    let (here, somebody) = (world.clone(), world.somebody(0, &["CLIENT", "UNPAUSE"]));
+    case(bench, PauseWrites, call).tampered_by(somebody).seen_by(move || {
+        let world = here.clone();
+        async move {
+            let mut seen = BTreeMap::new();
+            for (at, node) in world.nodes().iter().enumerate() {
+                seen.insert(at.to_string(), pulse(node).await.to_owned());
+            }
+            seen
+        }
+    })
+}
+
+async fn of_keys() -> Case {
+    let world = World::new().await;
+    let bench = world.bench();
+    world.nodes()[0].ops(&["SET", &format!("key-{CANARY}"), "1"]).await;
+    // The replica has it a moment later.
+    world.nodes()[0].ops(&["WAIT", "1", "60000"]).await;
+    let params = json!({ "source": "old", "target": "new", "patterns": [format!("key-{CANARY}*"), "*"] });
+    let call = bench.call("keys", None, params);
+    let somebody = world.somebody(1, &["REPLICAOF", "NO", "ONE"]);
+    let more = world.somebody(1, &["SET", "other", "1"]);
+    world.case(bench, CheckKeys, call).tampered_by(move || {
+        let (first, then) = (somebody(), more());
+        async move {
+            first.await;
+            then.await;
+        }
+    })
 }

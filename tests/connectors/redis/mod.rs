@@ -1,6 +1,8 @@
 //! Redis against real servers: freeze by access rules over a group of nodes, its traps, and what is read there.
 
 mod freeze;
+mod keys;
+mod pause;
 mod traps;
 
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pointsman::connectors::redis::{AllowWrites, Drain, FreezeWrites, Promote, WaitReplica};
+use pointsman::connectors::redis::{AllowWrites, CheckKeys, Drain, FreezeWrites, PauseWrites, Promote, WaitReplica};
 use pointsman::connectors::{Act, Inspect};
 use pointsman::model::{Finding, Touch};
 use redis::Value as Reply;
@@ -288,6 +288,13 @@ async fn the_least_privilege_is_enough() {
     let promote = bench.call("promote", Some("old"), json!({}));
     let (snapshot, _, _) = attempt(&Promote, &promote).await.unwrap();
     Promote.undo(&promote, &snapshot).await.unwrap();
+    let pause = bench.call("pause", Some("old"), json!({ "for": "1m" }));
+    let (snapshot, ..) = attempt(&PauseWrites, &pause).await.unwrap();
+    PauseWrites.undo(&pause, &snapshot).await.unwrap();
+    let other = Redis::start().await;
+    target(&mut bench, "new", &[&other]);
+    let keys = json!({ "source": "old", "target": "new", "may_be_empty": ["*"], "patterns": ["*"] });
+    attempt(&CheckKeys, &bench.call("keys", None, keys)).await.unwrap();
     for forbidden in [&["SET", "k", "v"][..], &["FLUSHALL"], &["CONFIG", "SET", "maxmemory", "1"]] {
         assert!(node.send("pointsman", PASSWORD, forbidden).await.unwrap_err().contains("NOPERM"));
     }
