@@ -16,6 +16,7 @@ mod http;
 mod mysql;
 mod mysql_replica;
 mod mysql_rows;
+mod mysql_sessions;
 mod network;
 mod nginx;
 mod pgbouncer;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::{
-    ActionSpec, ParamSpec, builtin, command, files, haproxy, http, mysql, mysql_replica, mysql_rows, nginx, pgbouncer, postgres,
-    postgres_replication, postgres_subscription, rabbitmq, redis, sqlite, ssh,
+    ActionSpec, ParamSpec, builtin, command, files, haproxy, http, mysql, mysql_replica, mysql_rows, mysql_sessions, nginx,
+    pgbouncer, postgres, postgres_replication, postgres_subscription, rabbitmq, redis, sqlite, ssh,
 };
 
 /// What a target of one connector is configured with.
@@ -28,6 +28,7 @@ pub fn actions() -> impl Iterator<Item = &'static ActionSpec> {
         mysql::ACTIONS,
         mysql_replica::ACTIONS,
         mysql_rows::ACTIONS,
+        mysql_sessions::ACTIONS,
         postgres::ACTIONS,
         postgres_replication::ACTIONS,
         postgres_subscription::ACTIONS,

@@ -14,15 +14,23 @@ mod http;
 #[cfg(feature = "mysql")]
 mod mysql_allow;
 #[cfg(feature = "mysql")]
+mod mysql_events;
+#[cfg(feature = "mysql")]
 mod mysql_freeze;
 #[cfg(feature = "mysql")]
 mod mysql_pair;
+#[cfg(feature = "mysql")]
+mod mysql_privileges;
 #[cfg(feature = "mysql")]
 mod mysql_replica;
 #[cfg(feature = "mysql")]
 mod mysql_rows;
 #[cfg(feature = "mysql")]
+mod mysql_sessions;
+#[cfg(feature = "mysql")]
 mod mysql_tables;
+#[cfg(feature = "mysql")]
+mod mysql_tls;
 mod nginx;
 mod pgbouncer;
 mod postgres_freeze;

@@ -94,7 +94,7 @@ pub(super) async fn open(session: &mut Session, logins: &BTreeSet<String>) -> Re
 }
 
 /// The connections whose open transaction has changed something.
-async fn changing(session: &mut Session) -> Result<BTreeSet<i64>, StatementError> {
+pub(super) async fn changing(session: &mut Session) -> Result<BTreeSet<i64>, StatementError> {
     let sql = "SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx WHERE trx_rows_modified > 0";
     Ok(session.silently(sql).await?.iter().filter_map(id).collect())
 }

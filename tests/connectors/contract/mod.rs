@@ -19,6 +19,7 @@ mod http;
 mod mysql;
 mod mysql_replica;
 mod mysql_rows;
+mod mysql_sessions;
 mod nginx;
 mod pgbouncer;
 mod postgres_replication;
@@ -131,6 +132,7 @@ const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
     || hosts::NAMES.to_vec(),
     || names(&mysql_replica::cases()),
     || names(&mysql_rows::cases()),
+    || names(&mysql_sessions::cases()),
     || names(&rabbitmq::cases()),
     || names(&pgbouncer::cases()),
     || names(&postgres_replication::cases()),
@@ -211,6 +213,14 @@ async fn rows_of_mysql_keep_the_contract() {
         return;
     }
     hold(mysql_rows::cases()).await;
+}
+
+#[tokio::test]
+async fn sessions_and_events_of_mysql_keep_the_contract() {
+    if missing("mariadbd", "mariadb-server") {
+        return;
+    }
+    hold(mysql_sessions::cases()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
