@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable as _;
 use pointsman::connectors::mysql::WaitReplica;
-use pointsman::connectors::{ActionError, Applied, Inspect as _};
+use pointsman::connectors::{ActionError, Applied, Call, Inspect as _};
 use pointsman::model::Touch;
 use serde_json::{Value, json};
 
@@ -37,13 +37,27 @@ async fn fence(server: &MariaDb) -> String {
 }
 
 fn order(fence: &str, extra: Value) -> Value {
-    let mut params = json!({ "fence": fence, "every": "20ms", "within": "15s", "no_progress_for": "10s" });
+    let mut params = json!({ "fence": fence, "every": "20ms", "within": "100s", "no_progress_for": "100s" });
     params.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     params
 }
 
+/// A call that may take longer than any of its own times.
+fn call(bench: &Bench, fence: &str, extra: Value) -> Call {
+    let mut call = bench.call("wait", Some("new"), order(fence, extra));
+    call.deadline = Instant::now() + Duration::from_secs(120);
+    call
+}
+
 async fn wait(bench: &Bench, fence: &str, extra: Value) -> Result<Applied, ActionError> {
-    attempt(&WaitReplica, &bench.call("wait", Some("new"), order(fence, extra))).await.map(|(_, applied, _)| applied)
+    attempt(&WaitReplica, &call(bench, fence, extra)).await.map(|(_, applied, _)| applied)
+}
+
+/// Waits until a server was asked twice more how its replication stands.
+async fn asked(server: &MariaDb) {
+    let asked = async || server.one::<(String, u64)>("SHOW GLOBAL STATUS LIKE 'Com_show_slave_status'").await.1;
+    let before = asked().await;
+    until("it is asked", Duration::from_secs(60), async || (asked().await >= before + 2).then_some(())).await;
 }
 
 async fn refused(bench: &Bench, fence: &str, extra: Value, why: &str) -> Duration {
@@ -55,7 +69,7 @@ async fn refused(bench: &Bench, fence: &str, extra: Value, why: &str) -> Duratio
 }
 
 /// At once: long before any of the times of [`order`].
-const AT_ONCE: Duration = Duration::from_secs(4);
+const AT_ONCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_replica_that_is_behind_is_waited_for_and_one_that_cannot_move_is_told_apart() {
@@ -72,11 +86,11 @@ async fn a_replica_that_is_behind_is_waited_for_and_one_that_cannot_move_is_told
     let idle = refused(&bench, &position, json!({ "no_progress_for": "600ms" }), "nothing moved for 600ms").await;
     assert!(idle >= Duration::from_millis(600));
     refused(&bench, &position, json!({ "within": "400ms" }), "the time for it was up").await;
-    let call = bench.call("wait", Some("new"), order(&position, json!({})));
+    let call = call(&bench, &position, json!({}));
     let found = WaitReplica.inspect(&call).await.unwrap();
     assert!(found.blockers.is_empty() && found.state["lacks"] == json!([position]), "{found:?}");
     let waiting = tokio::spawn(async move { attempt(&WaitReplica, &call).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    asked(&new).await;
     assert!(!waiting.is_finished());
     locking.query_drop("UNLOCK TABLES").await.unwrap();
     let (_, applied, evidence) = waiting.await.unwrap().unwrap();
@@ -103,14 +117,14 @@ async fn a_stopped_or_broken_replication_fails_at_once_in_the_servers_words() {
     locking.query_drop("LOCK TABLES shop.orders WRITE").await.unwrap();
     old.run("INSERT INTO shop.orders VALUES (1)").await;
     let position = fence(&old).await;
-    until("the event arrives", Duration::from_secs(5), async || {
+    until("the event arrives", Duration::from_secs(60), async || {
         (new.replica_field("Gtid_IO_Pos").await == Some(position.clone())).then_some(())
     })
     .await;
     new.run("STOP SLAVE IO_THREAD").await;
-    let call = bench.call("wait", Some("new"), order(&position, json!({})));
-    let waiting = tokio::spawn(async move { attempt(&WaitReplica, &call).await });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let waiting = call(&bench, &position, json!({}));
+    let waiting = tokio::spawn(async move { attempt(&WaitReplica, &waiting).await });
+    asked(&new).await;
     assert!(!waiting.is_finished());
     locking.query_drop("UNLOCK TABLES").await.unwrap();
     waiting.await.unwrap().unwrap();
@@ -129,7 +143,7 @@ async fn a_stopped_or_broken_replication_fails_at_once_in_the_servers_words() {
     old.run("INSERT INTO shop.orders VALUES (3)").await;
     let position = fence(&old).await;
     assert!(refused(&bench, &position, json!({}), "Duplicate entry '3'").await < AT_ONCE);
-    let call = bench.call("wait", Some("new"), order(&position, json!({})));
+    let call = call(&bench, &position, json!({}));
     assert_eq!(WaitReplica.inspect(&call).await.unwrap().blockers.len(), 1);
     // Questions that cannot be answered.
     for (wrong, why) in [("", "the fence is empty"), ("nonsense", "is no GTID of MariaDB")] {
@@ -152,21 +166,21 @@ async fn a_server_that_dies_or_a_network_that_is_cut_ends_the_wait() {
     let mut fired = 0;
     for fault in [Fault::Cut, Fault::Blackhole] {
         proxy.set(Fault::None);
-        let call = bench.call("wait", Some("new"), order(&never, json!({ "within": "3s" })));
-        let waiting = tokio::spawn(async move { attempt(&WaitReplica, &call).await });
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let waiting = call(&bench, &never, json!({ "within": "5s" }));
+        let waiting = tokio::spawn(async move { attempt(&WaitReplica, &waiting).await });
+        asked(&new).await;
         proxy.set(fault);
         let begun = Instant::now();
         let error = waiting.await.unwrap().unwrap_err();
         assert!(error.message.contains("last seen: the replica has applied"), "{error}");
-        assert!(begun.elapsed() < Duration::from_secs(5) && error.touch == Touch::Untouched, "{error}");
+        assert!(begun.elapsed() < AT_ONCE && error.touch == Touch::Untouched, "{error}");
         assert!(proxy.fired() > fired);
         fired = proxy.fired();
     }
     proxy.set(Fault::None);
-    let call = bench.call("wait", Some("new"), order(&never, json!({})));
-    let waiting = tokio::spawn(async move { attempt(&WaitReplica, &call).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let waiting = call(&bench, &never, json!({}));
+    let waiting = tokio::spawn(async move { attempt(&WaitReplica, &waiting).await });
+    asked(&new).await;
     new.kill();
     let begun = Instant::now();
     assert!(waiting.await.unwrap().is_err() && begun.elapsed() < AT_ONCE);

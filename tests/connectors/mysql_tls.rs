@@ -122,12 +122,12 @@ async fn the_right_authority_and_name_pass_and_nobody_else_hears_a_password() {
     assert!(look(&there, with("verify-ca", &right)).await.unwrap().as_str().unwrap().starts_with("TLSv1."));
     assert_eq!(listener.take(), [WISH, WISH], "once to see its names, once to be let in");
     for mode in ["verify-full", "verify-ca"] {
-        refused(&there, with(mode, &wrong), "UnknownIssuer").await;
+        refused(&there, with(mode, &wrong), "invalid peer certificate: BadSignature").await;
         assert_eq!(listener.take(), [WISH]);
-        refused(&format!("localhost:{}", server.port), with(mode, &wrong), "UnknownIssuer").await;
+        refused(&format!("localhost:{}", server.port), with(mode, &wrong), "invalid peer certificate: BadSignature").await;
     }
-    // The authorities of the system do not know it either.
-    refused(&there, json!({}), "UnknownIssuer").await;
+    // The authorities of the system, where there are any, do not know it either.
+    refused(&there, json!({}), "certificate").await;
     // A server without TLS is told nothing at all.
     let deaf = Listener::before(plain.port).await;
     for mode in ["verify-full", "verify-ca"] {

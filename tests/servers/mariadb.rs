@@ -139,7 +139,7 @@ impl MariaDb {
              MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1; START SLAVE"
         ))
         .await;
-        until("replication runs", Duration::from_secs(20), async || {
+        until("replication runs", Duration::from_secs(60), async || {
             let io = self.replica_field("Slave_IO_Running").await;
             let sql = self.replica_field("Slave_SQL_Running").await;
             (io.as_deref() == Some("Yes") && sql.as_deref() == Some("Yes")).then_some(())
@@ -150,8 +150,8 @@ impl MariaDb {
     /// Waits until everything that `source` has logged by now is applied here.
     pub async fn caught_up_with(&self, source: &Self) {
         let position: String = source.one("SELECT @@global.gtid_binlog_pos").await;
-        let reached: i64 = self.one(&format!("SELECT MASTER_GTID_WAIT('{position}', 20)")).await;
-        assert_eq!(reached, 0, "the replica did not reach {position} in 20 seconds");
+        let reached: i64 = self.one(&format!("SELECT MASTER_GTID_WAIT('{position}', 60)")).await;
+        assert_eq!(reached, 0, "the replica did not reach {position} in 60 seconds");
     }
 
     /// Ends it as a power cut would.

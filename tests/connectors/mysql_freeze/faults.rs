@@ -96,7 +96,7 @@ async fn a_network_that_is_cut_at_any_byte_of_a_freeze_leaves_it_exact_or_in_dou
     let before = world(&server).await;
     let proxy = Proxy::before(server.port).await;
     let bench = bench(&server, proxy.port);
-    let params = order(json!({ "canaries": [], "barrier_within": "3s" }));
+    let params = order(json!({ "canaries": [], "barrier_within": "30s" }));
     let call = bench.call("freeze", Some("old"), params.clone());
     let total = measured(&proxy, async { drop(attempt(&FreezeWrites, &call).await.unwrap()) }).await;
     restore(&server, &before).await;

@@ -61,7 +61,7 @@ pub fn bench(server: &MariaDb, port: u16) -> Bench {
 
 pub fn order(extra: Value) -> Value {
     let mut params = json!({
-        "accounts": ["app@%"], "databases": ["shop"], "barrier_within": "5s",
+        "accounts": ["app@%"], "databases": ["shop"], "barrier_within": "60s",
         "canaries": [{ "account": "app", "password": "app-passw0rd", "table": "shop.orders" }],
     });
     params.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());

@@ -94,10 +94,10 @@ async fn the_fence_is_behind_the_transactions_that_were_open_when_the_freeze_beg
     let before = (world(&server).await, fence(&server).await);
     let snapshot = FreezeWrites.capture(&call).await.unwrap();
     let commit = async {
-        until("the denial", Duration::from_secs(5), async || (world(&server).await != before.0).then_some(())).await;
+        until("the denial", Duration::from_secs(60), async || (world(&server).await != before.0).then_some(())).await;
         application.query_drop("COMMIT").await.unwrap();
         let sql = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'LOCK TABLES%' AND state LIKE 'Waiting%'";
-        until("the barrier", Duration::from_secs(5), async || (server.one::<u64>(sql).await == 1).then_some(())).await;
+        until("the barrier", Duration::from_secs(60), async || (server.one::<u64>(sql).await == 1).then_some(())).await;
         clerk.query_drop("COMMIT").await.unwrap();
         fence(&server).await
     };
@@ -167,11 +167,11 @@ async fn a_writer_that_reconnects_in_a_loop_has_no_write_acknowledged_behind_the
             }
         }));
     }
-    until("writing", Duration::from_secs(5), async || (acknowledged.lock().unwrap().len() > 50).then_some(())).await;
+    until("writing", Duration::from_secs(60), async || (acknowledged.lock().unwrap().len() > 50).then_some(())).await;
     let bench = bench(&server, server.port);
     let (applied, ..) = frozen_and_back(&server, &bench, order(json!({})), async |applied| {
         let refused = refusals.load(Ordering::SeqCst);
-        until("more attempts", Duration::from_secs(5), async || (refusals.load(Ordering::SeqCst) > refused + 20).then_some(()))
+        until("more attempts", Duration::from_secs(60), async || (refusals.load(Ordering::SeqCst) > refused + 20).then_some(()))
             .await;
         assert_eq!(applied.outputs["fence"], json!(fence(&server).await), "nothing was written behind the fence");
         let rows: BTreeSet<u64> = server.rows("SELECT id FROM shop.orders WHERE sku = 'w'").await.into_iter().collect();
