@@ -107,6 +107,11 @@ impl Executor {
         std::fs::set_permissions(&self.home, std::fs::Permissions::from_mode(0o2770)).unwrap();
     }
 
+    /// The step whose failure turned the run back.
+    pub fn culprit(&self) -> Option<String> {
+        self.status()?["turned_back"]["step"].as_str().map(str::to_owned)
+    }
+
     /// What the run waits for people with.
     pub fn awaited(&self) -> Vec<Value> {
         self.status().and_then(|status| status["awaited"].as_array().cloned()).unwrap_or_default()

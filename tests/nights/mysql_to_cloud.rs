@@ -1,7 +1,7 @@
 //! Night 1: MariaDB to MariaDB behind HAProxy, with a queue of orders in RabbitMQ and its worker, while the shop sells.
 
 use crate::shop::{Shop, Side};
-use crate::story::{NO_TROUBLE, Story, colleague, is_alone, sabotaged, steps};
+use crate::story::{NO_TROUBLE, SABOTAGE, Story, colleague, is_alone, sabotaged, steps};
 
 /// What must be the same before a night and after one that was rolled back.
 fn whole_state(shop: &Shop) -> [String; 3] {
@@ -59,6 +59,9 @@ fn rolls_back(shop: &Shop, number: usize, story: Story<'_>) -> usize {
     executor.run(&runbook, &folder.join("params.yaml"), &[]);
     let told = story.tell(&mut executor);
     assert_eq!(told.ended.code, 4, "{story:?}:\n{}", told.ended.account);
+    if story.killed_in.is_none() {
+        assert_eq!(executor.culprit().as_deref(), Some(SABOTAGE), "{}", told.ended.account);
+    }
     assert_eq!(whole_state(shop), before, "{story:?}:\n{}", told.ended.account);
     shop.sells(50);
     told.kills

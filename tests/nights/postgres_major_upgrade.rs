@@ -9,7 +9,7 @@ use crate::load::payments_pg::{address, found, pay};
 use crate::load::{Answer, Crew, Ledger, Verdict};
 use crate::sandbox::Sandbox;
 use crate::shop::Side;
-use crate::story::{NO_TROUBLE, Story, colleague, is_alone, sabotaged, steps};
+use crate::story::{NO_TROUBLE, SABOTAGE, Story, colleague, is_alone, sabotaged, steps};
 
 /// The shop at work: 500 payments a second through pgbouncer.
 struct Shop {
@@ -124,6 +124,9 @@ async fn before_the_point_of_no_return(story: impl for<'a> Fn(&'a str) -> Story<
         shop.run(&mut executor, &sabotaged(&shop.sandbox.runbook(), step, &folder));
         let told = story.tell(&mut executor);
         assert_eq!(told.ended.code, 4, "{story:?}:\n{}", told.ended.account);
+        if story.killed_in.is_none() {
+            assert_eq!(executor.culprit().as_deref(), Some(SABOTAGE), "{}", told.ended.account);
+        }
         assert_eq!(shop.state(), before, "{story:?}:\n{}", told.ended.account);
         shop.sells(50);
         kills += told.kills;
