@@ -26,7 +26,7 @@ pub(super) struct Way {
     user: String,
     password: Option<String>,
     tls: Tls,
-    connect_within: Duration,
+    pub(super) connect_within: Duration,
     config_files: Vec<String>,
 }
 
@@ -76,8 +76,8 @@ impl Way {
     pub(super) async fn open(&self, call: &Call) -> Result<Vec<Console>, ActionError> {
         let mut consoles = Vec::new();
         for address in &self.addresses {
-            let password = self.password.as_deref();
-            let client = self.connect(call, address, &self.user, password, "pgbouncer").await.map_err(|why| {
+            let (password, within) = (self.password.as_deref(), Patience::of(call).at_most(self.connect_within));
+            let client = self.connect(&within, address, &self.user, password, "pgbouncer").await.map_err(|why| {
                 ActionError::untouched(format!("the admin console at {address} cannot be opened: {why}"))
                     .hint("`user` must be in `admin_users` of pgbouncer.ini; every process of the pooler is needed")
             })?;
@@ -103,10 +103,10 @@ impl Way {
         )))
     }
 
-    /// A connection to one process: to its console, or through it to a pooled database.
+    /// A connection to one process, within `patience`: to its console, or through it to a pooled database.
     pub(super) async fn connect(
         &self,
-        call: &Call,
+        patience: &Patience,
         address: &str,
         user: &str,
         password: Option<&str>,
@@ -125,9 +125,8 @@ impl Way {
         if let Some(password) = password {
             config.password(password);
         }
-        let within = Patience::of(call).at_most(self.connect_within);
         let tls = if host.starts_with('/') { &Tls::Off } else { &self.tls };
-        connect(&mut config, tls, &within).await
+        connect(&mut config, tls, patience).await
     }
 
     /// Who the pooler is.

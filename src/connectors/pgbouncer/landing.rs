@@ -1,7 +1,12 @@
 //! Where clients land: the same question through every process of the pooler and straight to the server, and the same answer.
+//!
+//! A PAUSE ends a server connection that is still logging in, and pgbouncer takes that for a login that failed: after the RESUME it opens
+//! no other one for `server_login_retry` (15 s unless its file says less). Clients wait for that long, and so does this question.
+
+use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::console::{Console, Way, said};
 use super::own_target;
@@ -49,11 +54,13 @@ impl Landing {
         let (Some((user, password)), Some(server)) = (&self.client, &self.server) else { return Ok(json!(self.word(false))) };
         let expected = fingerprint(call, server).await?;
         let mut answers = Vec::new();
-        for Console { address, .. } in consoles {
+        for console in consoles {
+            let address = &console.address;
             let failed = |why: String| ActionError::untouched(format!("a query through {address} failed: {why}"));
-            let client = way.connect(call, address, user, password.as_deref(), database).await.map_err(failed)?;
             let patience = Patience::of(call);
-            let begun = std::time::Instant::now();
+            let account = (user.as_str(), password.as_deref());
+            let client = served(call, way, console, account, database).await.map_err(failed)?;
+            let begun = Instant::now();
             let asked = tokio::select! {
                 asked = client.simple_query(FINGERPRINT) => asked.map_err(|error| failed(said(&error)))?,
                 stopped = patience.over() => return Err(failed(stopped.to_string())),
@@ -73,5 +80,30 @@ impl Landing {
             answers.push(json!({ "address": address, "server": found, "database": name }));
         }
         Ok(json!({ "asked": FINGERPRINT, "as": user, "expected": expected, "answers": answers }))
+    }
+}
+
+/// What pgbouncer tells a new client while it waits before it tries its server again.
+const BACKS_OFF: [&str; 2] = ["server_login_retry", "cannot connect to server"];
+
+/// A client's connection, for which a pooler may take as long as it waits after a login that it counts as failed.
+async fn served(
+    call: &Call,
+    way: &Way,
+    console: &Console,
+    (user, password): (&str, Option<&str>),
+    database: &str,
+) -> Result<Client, String> {
+    let settings = console.settings(&Patience::of(call)).await.map_err(|error| error.to_string())?;
+    let retry = settings.get("server_login_retry").and_then(|value| value.parse().ok()).unwrap_or(15.0);
+    let within = way.connect_within + Duration::try_from_secs_f64(retry).unwrap_or_default();
+    let patience = Patience::of(call).at_most(within);
+    loop {
+        match way.connect(&patience, &console.address, user, password, database).await {
+            Err(why) if BACKS_OFF.iter().any(|words| why.contains(words)) => {
+                patience.sleep(Duration::from_millis(100)).await.map_err(|_| why)?;
+            }
+            ended => return ended,
+        }
     }
 }
