@@ -22,6 +22,7 @@ mod nginx;
 mod pgbouncer;
 mod postgres;
 mod postgres_replication;
+mod postgres_server;
 mod postgres_subscription;
 mod rabbitmq;
 mod ramp;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::{
     ActionSpec, ParamSpec, builtin, command, files, haproxy, http, mysql, mysql_replica, mysql_rows, mysql_sessions, nginx,
-    pgbouncer, postgres, postgres_replication, postgres_subscription, rabbitmq, redis, sqlite, ssh,
+    pgbouncer, postgres, postgres_replication, postgres_server, postgres_subscription, rabbitmq, redis, sqlite, ssh,
 };
 
 /// What a target of one connector is configured with.
@@ -31,6 +31,7 @@ pub fn actions() -> impl Iterator<Item = &'static ActionSpec> {
         mysql_sessions::ACTIONS,
         postgres::ACTIONS,
         postgres_replication::ACTIONS,
+        postgres_server::ACTIONS,
         postgres_subscription::ACTIONS,
         redis::ACTIONS,
         rabbitmq::ACTIONS,

@@ -80,6 +80,21 @@ impl Tls {
     }
 }
 
+/// A failed handshake in words, behind what the library says of it.
+#[cfg(feature = "postgres")]
+pub(super) fn explained(said: String) -> String {
+    let meaning = if said.contains("UnknownIssuer") || said.contains("BadSignature") {
+        "no authority in `tls.ca` has signed the server's certificate"
+    } else if said.contains("not valid for name") || said.contains("NotValidForName") {
+        "the server's certificate is for another name than the one it is reached by"
+    } else if said.contains("does not support TLS") {
+        "the server offers no TLS"
+    } else {
+        return said;
+    };
+    format!("{meaning} ({said})")
+}
+
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ActionError> {
     let unreadable = |error| ActionError::untouched(format!("{} holds no certificate: {error}", path.display()));
     let found = CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;

@@ -136,9 +136,17 @@ async fn a_subscriber_is_waited_for_and_each_obstacle_is_named() {
     locker.batch_execute("BEGIN; LOCK TABLE orders IN SHARE MODE").await.unwrap();
     pair.old.sql("INSERT INTO orders (sku) VALUES ('killed')").await;
     let fence = pair.fence().await;
+    let asked = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pointsman/%' AND query LIKE '%subslotname%'";
+    let asking = async |nobody: bool| {
+        until("the step asks", Duration::from_secs(60), || async {
+            ((pair.new.value(asked).await.as_deref() == Some("0")) == nobody).then_some(())
+        })
+        .await;
+    };
+    asking(true).await;
     let call = bench.call("wait", Some("new"), waiting(&fence, json!({})));
     let waiting_task = tokio::spawn(async move { attempt(&WaitSubscription, &call).await });
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    asking(false).await;
     assert!(!waiting_task.is_finished());
     pair.new.kill();
     let error = waiting_task.await.unwrap().unwrap_err();

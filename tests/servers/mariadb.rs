@@ -9,7 +9,8 @@ use mysql_async::{Conn, OptsBuilder};
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
-use super::{Daemon, Folder, Start, free_port, give, until};
+use super::certificates::certificates;
+use super::{Daemon, Folder, Start, free_port, until};
 
 /// The account by which replicas read; it is replicated itself, so that both ways can be set up.
 pub const REPLICATION: (&str, &str) = ("repl", "repl-passw0rd");
@@ -37,7 +38,7 @@ impl MariaDb {
     /// A server that speaks TLS with a certificate for `localhost` and 127.0.0.1; its authority is in [`MariaDb::authority`].
     pub async fn start_with_tls(options: &[&str]) -> Self {
         let folder = Folder::of("mysql");
-        certificates(folder.path());
+        certificates(folder.path(), "mysql", "DNS:localhost,IP:127.0.0.1");
         let mut all: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         for (option, file) in [("ssl-ca", "ca.pem"), ("ssl-cert", "server.pem"), ("ssl-key", "server.key")] {
             all.push(format!("--{option}={}", folder.join(file).display()));
@@ -243,23 +244,5 @@ fn copy(template: &Path, to: &Path) {
     assert!(copied.success());
     if geteuid().is_root() {
         assert!(Command::new("chown").args(["-R", "mysql:mysql"]).arg(to).status().unwrap().success());
-    }
-}
-
-/// An authority and a server's certificate for `localhost` and 127.0.0.1.
-fn certificates(folder: &Path) {
-    let openssl = |argv: &[&str]| {
-        let ended = Command::new("openssl").args(argv).current_dir(folder).output().unwrap();
-        assert!(ended.status.success(), "openssl {argv:?}: {}", String::from_utf8_lossy(&ended.stderr));
-    };
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    let authority = ["-days", "2", "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem"];
-    openssl(&[&["req", "-x509"], &key[..], &authority].concat());
-    openssl(&[&["req"], &key[..], &["-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr"]].concat());
-    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n").unwrap();
-    let signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names"];
-    openssl(&[&["x509", "-req", "-in", "server.csr", "-out", "server.pem"], &signed[..]].concat());
-    for file in ["ca.pem", "server.pem", "server.key"] {
-        give(&folder.join(file), "mysql");
     }
 }

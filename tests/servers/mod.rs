@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, chown, geteuid};
 
+pub mod certificates;
 pub mod haproxy;
 pub mod host;
 #[cfg(feature = "mysql")]

@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
+use super::certificates::certificates;
 use super::{Daemon, Folder, Start, free_port, give};
 
 /// The Debian package's programs.
@@ -99,13 +100,8 @@ impl Postgres {
     }
 
     fn prepare_tls(&mut self, encryption: Encryption) {
-        let (key, cert) = (self.folder.join("server.key"), self.folder.join("server.crt"));
-        let (key_text, cert_text) = (shown(&key), shown(&cert));
-        let names = "subjectAltName=DNS:localhost";
-        let request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-        let rest = ["-subj", "/CN=localhost", "-addext", names, "-addext", "basicConstraints=critical,CA:TRUE"];
-        let files = ["-keyout", key_text.as_str(), "-out", cert_text.as_str()];
-        run(&self.folder, "openssl", &[&request[..], &rest, &files].concat());
+        certificates(self.folder.path(), OWNER, "DNS:localhost");
+        let (cert_text, key_text) = (shown(&self.folder.join("server.pem")), shown(&self.folder.join("server.key")));
         for (name, value) in [("ssl", "on"), ("ssl_cert_file", &cert_text), ("ssl_key_file", &key_text)] {
             self.settings.insert(name.to_owned(), value.to_owned());
         }
@@ -118,9 +114,9 @@ impl Postgres {
         }
     }
 
-    /// The certificate that a client trusts where the server offers TLS; its only name is `localhost`.
-    pub fn certificate(&self) -> PathBuf {
-        self.folder.join("server.crt")
+    /// The authority that a client trusts where the server offers TLS; the server's only name is `localhost`.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.join("ca.pem")
     }
 
     /// The server's folder, which its user may write.

@@ -1,7 +1,7 @@
 //! A TCP proxy with faults: between Pointsman and a server it cuts, delays, or swallows. It counts the faults that fired.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -21,12 +21,39 @@ pub enum Fault {
     Blackhole,
 }
 
+/// Where on its way an order is caught.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum At {
+    /// Before it reaches the server.
+    Order,
+    /// The server has carried it out, and its answer is on the way back.
+    Answer,
+}
+
+/// What happens to the connection then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Then {
+    /// It is cut.
+    Cut,
+    /// It stands still until the server closes it.
+    Hold,
+}
+
+/// A trap for the next order from a client that holds some text.
+#[derive(Clone, Debug)]
+struct Trap {
+    text: String,
+    at: At,
+    then: Then,
+}
+
 /// The proxy, on a loopback port of its own.
 pub struct Proxy {
     pub port: u16,
     fault: watch::Sender<Fault>,
     /// Cuts an answer after this many bytes from the server, once; 0 is never.
     cut_after: Arc<AtomicUsize>,
+    trap: Arc<Mutex<Option<Trap>>>,
     fired: Arc<AtomicU64>,
 }
 
@@ -38,13 +65,16 @@ impl Proxy {
         let (fault, watched) = watch::channel(Fault::None);
         let (cut_after, fired) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
         let (cuts, count) = (cut_after.clone(), fired.clone());
+        let trap = Arc::new(Mutex::new(None));
+        let traps = trap.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let wire = Wire { fault: watched.clone(), cut_after: cuts.clone(), fired: count.clone() };
+                let (fault, cut_after, fired) = (watched.clone(), cuts.clone(), count.clone());
+                let wire = Wire { fault, cut_after, trap: traps.clone(), caught: Mutex::new(None), fired };
                 tokio::spawn(async move { wire.carry(client, server).await });
             }
         });
-        Self { port, fault, cut_after, fired }
+        Self { port, fault, cut_after, trap, fired }
     }
 
     /// From now on, for open and new connections.
@@ -55,6 +85,11 @@ impl Proxy {
     /// Cuts a connection after `bytes` more bytes from the server, once.
     pub fn cut_after(&self, bytes: usize) {
         self.cut_after.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Catches the next order that holds `text`, once. It counts as fired when it is caught.
+    pub fn trap(&self, text: &str, at: At, then: Then) {
+        *self.trap.lock().unwrap() = Some(Trap { text: text.to_owned(), at, then });
     }
 
     /// How many of the bytes of [`Proxy::cut_after`] are still to come.
@@ -71,6 +106,9 @@ impl Proxy {
 struct Wire {
     fault: watch::Receiver<Fault>,
     cut_after: Arc<AtomicUsize>,
+    trap: Arc<Mutex<Option<Trap>>>,
+    /// What is to happen to the next answer of this connection.
+    caught: Mutex<Option<Then>>,
     fired: Arc<AtomicU64>,
 }
 
@@ -92,6 +130,19 @@ impl Wire {
         }
     }
 
+    /// Whether an order is caught before it reaches the server; where its answer is meant, that is remembered.
+    fn catch(&self, order: &[u8]) -> Option<Then> {
+        let mut trap = self.trap.lock().unwrap();
+        let found = trap.take_if(|trap| order.windows(trap.text.len()).any(|part| part == trap.text.as_bytes()))?;
+        match found.at {
+            At::Order => Some(found.then),
+            At::Answer => {
+                *self.caught.lock().unwrap() = Some(found.then);
+                None
+            }
+        }
+    }
+
     async fn pump(&self, mut from: tokio::net::tcp::OwnedReadHalf, mut to: tokio::net::tcp::OwnedWriteHalf, answers: bool) {
         let mut buffer = vec![0; 16 * 1024];
         loop {
@@ -109,6 +160,13 @@ impl Wire {
                 }
             }
             let mut passed = length;
+            let caught = if answers { self.caught.lock().unwrap().take() } else { self.catch(&buffer[..length]) };
+            if let Some(then) = caught {
+                self.fired.fetch_add(1, Ordering::SeqCst);
+                // What is held goes nowhere; the end of either side ends both.
+                while then == Then::Hold && matches!(from.read(&mut buffer).await, Ok(1..)) {}
+                return;
+            }
             if answers {
                 let left = self.cut_after.load(Ordering::SeqCst);
                 if left > 0 {

@@ -1,7 +1,6 @@
 //! Redis servers with an ACL file, alone or as replicas of one another, on free ports.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use redis::{Cmd, Value};
@@ -199,19 +198,7 @@ pub async fn pulse(node: &Redis) -> &'static str {
 /// A certificate authority and a server certificate for `localhost`, in a folder that the redis user reads.
 pub fn certificates() -> (Folder, Vec<String>, PathBuf) {
     let folder = Folder::of("redis");
-    let openssl = |argv: &[&str]| {
-        let ended = Command::new("openssl").args(argv).current_dir(folder.path()).output().unwrap();
-        assert!(ended.status.success(), "openssl {argv:?}: {}", String::from_utf8_lossy(&ended.stderr));
-    };
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
-    openssl(&[&["req", "-x509"], &key[..], &["-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem"]].concat());
-    openssl(&[&["req"], &key[..5], &["-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr"]].concat());
-    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost\n").unwrap();
-    let signed = ["-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names"];
-    openssl(&[&["x509", "-req", "-out", "server.pem"], &signed[..]].concat());
-    for name in ["ca.pem", "server.key", "server.pem"] {
-        super::give(&folder.join(name), "redis");
-    }
+    super::certificates::certificates(folder.path(), "redis", "DNS:localhost");
     let path = |name: &str| folder.join(name).display().to_string();
     let settings = [
         "--tls-port",

@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::connectors::patience::Patience;
-use crate::connectors::tls::Tls;
+use crate::connectors::tls::{Tls, explained};
 use crate::connectors::{ActionError, Call, Recorder, Target};
 use crate::model::{Span, Value};
 
@@ -164,7 +164,9 @@ pub(super) async fn connect(config: &mut Config, tls: &Tls, patience: &Patience)
 pub(super) fn said(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(refused) => refused.message().to_owned(),
-        None => std::error::Error::source(error).map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}")),
+        None => {
+            explained(std::error::Error::source(error).map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}")))
+        }
     }
 }
 

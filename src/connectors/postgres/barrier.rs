@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::backend;
 use super::name::literals;
 use super::scope::Scope;
 use super::session::{Session, StatementError, text};
@@ -104,37 +105,19 @@ pub(super) async fn sessions(session: &Session, scope: &Scope, cut: Cut) -> Resu
     let sql = match cut {
         Cut::Nobody => return Ok(0),
         Cut::All => format!(
-            "SELECT DISTINCT a.pid::text AS pid FROM pg_stat_activity a JOIN pg_roles r ON r.rolname = ANY ({roles}) \
+            "SELECT DISTINCT a.pid::text AS pid, coalesce(a.backend_start::text, '') AS start FROM pg_stat_activity a JOIN pg_roles r ON r.rolname = ANY ({roles}) \
              WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.usename <> session_user \
              AND coalesce(a.backend_type, 'client backend') = 'client backend' \
              AND (a.usesysid = r.oid OR (pg_has_role(a.usesysid, r.oid, 'MEMBER') \
              AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = a.usesysid)))"
         ),
-        Cut::Writers => format!("SELECT pid FROM ({}) h WHERE ours", holders_query(scope)),
+        Cut::Writers => format!(
+            "SELECT DISTINCT a.pid::text AS pid, coalesce(a.backend_start::text, '') AS start FROM pg_stat_activity a \
+             JOIN ({}) h ON h.pid = a.pid::text WHERE h.ours",
+            holders_query(scope)
+        ),
     };
     let found = session.rows_shown(&sql, &format!("SELECT the sessions to end ({cut:?})")).await?;
-    let pids: Vec<_> = found.iter().filter_map(|row| text(row, "pid")).collect();
-    if pids.is_empty() {
-        return Ok(0);
-    }
-    let list = literals(&pids);
-    // Ordering a session that ended by itself to end is no error; a pid is not handed out again this soon.
-    session.rows(&format!("SELECT pg_terminate_backend(p::int) FROM unnest({list}) p")).await?;
-    let left = format!("SELECT count(*)::text AS count FROM pg_stat_activity WHERE pid = ANY ({list}::int[])");
-    let begun = Instant::now();
-    loop {
-        let rows = session.silently(&left).await?;
-        if rows.first().and_then(|row| text(row, "count")).as_deref() == Some("0") {
-            break;
-        }
-        session.patience().at_most(GONE.saturating_sub(begun.elapsed())).sleep(Duration::from_millis(10)).await.map_err(
-            |_| {
-                ActionError::touched(format!("sessions of {} did not end in {} s", scope.role_names().join(", "), GONE.as_secs()))
-            },
-        )?;
-    }
-    Ok(pids.len())
+    backend::end(session, &found).await?;
+    Ok(found.len())
 }
-
-/// How long a session that was told to end may take.
-const GONE: Duration = Duration::from_secs(10);

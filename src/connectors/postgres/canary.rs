@@ -3,15 +3,16 @@
 //! `… WHERE false` is planned, checked for rights and run like any other write, and changes nothing; statement triggers that it
 //! may set off are rolled back with it. Rights are checked before the first row would be.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde_json::json;
 
-use super::name::{literal, quoted};
+use super::name::{literal, literals, quoted};
 use super::scope::{Relation, Scope};
 use super::session::{Session, StatementError, open_link, text};
 use crate::connectors::{ActionError, Call};
-use crate::model::Value;
+use crate::model::{Object, Value};
 
 /// An account that writes to see whether it may.
 #[derive(Clone)]
@@ -99,17 +100,17 @@ async fn one(call: &Call, session: &Session, scope: &Scope, canary: &Canary, exp
             return Err(format!("the canary {user} proves nothing: it ended at another server or database ({key} {there})"));
         }
     }
+    let writes = writes(session, user, &tables).await.map_err(asked)?;
     let (mut wrong, mut ends, mut accepted) = (Vec::new(), Vec::new(), 0_usize);
-    for table in tables {
-        for (operation, sql, granted) in writes(session, user, table).await.map_err(asked)? {
-            let end = attempt(&own, &sql).await.map_err(asked)?;
+    for part in writes.chunks(AT_ONCE) {
+        for (write, end) in part.iter().zip(attempts(&own, part).await.map_err(asked)?) {
             accepted += usize::from(end == End::Accepted);
-            let shown = format!("{operation} {}: {}", table.shown(), word(&end));
+            let shown = format!("{}: {}", write.name, word(&end));
             let right = match (&end, expected) {
                 (End::Broken(_), _) => false,
                 (_, Expected::SomeAccepted) => true,
                 (end, Expected::AllRefused) => *end != End::Accepted,
-                (end, Expected::AsGranted) => (*end == End::Accepted) == granted,
+                (end, Expected::AsGranted) => (*end == End::Accepted) == write.granted,
             };
             (if right { &mut ends } else { &mut wrong }).push(shown);
         }
@@ -123,42 +124,67 @@ async fn one(call: &Call, session: &Session, scope: &Scope, canary: &Canary, exp
     Ok(ends)
 }
 
-/// The writes to try on a table: its name, the statement, and whether the grants allow it now.
-async fn writes(session: &Session, user: &str, table: &Relation) -> Result<Vec<(&'static str, String, bool)>, StatementError> {
-    let (name, user) = (table.quoted(), literal(user));
-    let oid = &table.oid;
+/// How many writes are under way at the same time, one behind the other on the same connection.
+const AT_ONCE: usize = 64;
+
+/// One write to try.
+struct Write {
+    /// For people: `INSERT public.orders`.
+    name: String,
+    sql: String,
+    /// Whether the grants allow it now.
+    granted: bool,
+}
+
+/// The writes to try on some tables, all read in one question.
+async fn writes(session: &Session, user: &str, tables: &[&Relation]) -> Result<Vec<Write>, StatementError> {
+    let oids = literals(&tables.iter().map(|table| table.oid.clone()).collect::<Vec<_>>());
+    let user = literal(user);
     // A column that the account may write, where it has rights on columns only; the first otherwise.
-    let row = session
+    let rows = session
         .silently(&format!(
-            "SELECT (SELECT attname FROM pg_attribute WHERE attrelid = {oid}::oid AND attnum > 0 AND NOT attisdropped \
-             AND attgenerated = '' ORDER BY has_column_privilege({user}, {oid}::oid, attnum, 'UPDATE') DESC, attnum LIMIT 1) AS col, \
-             has_any_column_privilege({user}, {oid}::oid, 'INSERT') AND s.reach AS i, \
-             has_any_column_privilege({user}, {oid}::oid, 'UPDATE') AND s.reach AS u, \
-             has_table_privilege({user}, {oid}::oid, 'DELETE') AND s.reach AS d \
-             FROM (SELECT has_schema_privilege({user}, {}, 'USAGE') AS reach) s",
-            literal(&table.schema)
+            "SELECT c.oid::text AS oid, (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped \
+             AND attgenerated = '' ORDER BY has_column_privilege({user}, c.oid, attnum, 'UPDATE') DESC, attnum LIMIT 1) AS col, \
+             has_any_column_privilege({user}, c.oid, 'INSERT') AND s.reach AS i, \
+             has_any_column_privilege({user}, c.oid, 'UPDATE') AND s.reach AS u, \
+             has_table_privilege({user}, c.oid, 'DELETE') AND s.reach AS d \
+             FROM pg_class c CROSS JOIN LATERAL (SELECT has_schema_privilege({user}, c.relnamespace, 'USAGE') AS reach) s \
+             WHERE c.oid = ANY ({oids}::oid[])"
         ))
         .await?;
-    let may = |key: &str| row.first().is_some_and(|row| super::scope::is(row, key));
-    let mut writes = vec![
-        ("INSERT", format!("INSERT INTO {name} SELECT WHERE false"), may("i")),
-        ("DELETE", format!("DELETE FROM {name} WHERE false"), may("d")),
-    ];
-    if let Some(column) = row.first().and_then(|row| text(row, "col")) {
-        writes.push(("UPDATE", format!("UPDATE {name} SET {} = DEFAULT WHERE false", quoted(&column)), may("u")));
+    let known: BTreeMap<String, &Object> = rows.iter().filter_map(|row| Some((text(row, "oid")?, row))).collect();
+    let mut writes = Vec::new();
+    for table in tables {
+        let (name, row) = (table.quoted(), known.get(&table.oid));
+        let mut add = |operation: &str, sql: String, key: &str| {
+            let granted = row.is_some_and(|row| super::scope::is(row, key));
+            writes.push(Write { name: format!("{operation} {}", table.shown()), sql, granted });
+        };
+        add("INSERT", format!("INSERT INTO {name} SELECT WHERE false"), "i");
+        add("DELETE", format!("DELETE FROM {name} WHERE false"), "d");
+        if let Some(column) = row.and_then(|row| text(row, "col")) {
+            add("UPDATE", format!("UPDATE {name} SET {} = DEFAULT WHERE false", quoted(&column)), "u");
+        }
     }
     Ok(writes)
 }
 
-async fn attempt(own: &Session, sql: &str) -> Result<End, StatementError> {
-    let sent = own.silently(&format!("BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s'; {sql}")).await;
-    own.silently("ROLLBACK").await?;
-    match sent {
-        Ok(_) => Ok(End::Accepted),
-        Err(error @ (StatementError::Lost(_) | StatementError::Stopped(_))) => Err(error),
-        Err(error) if error.code() == Some("42501") => Ok(End::Refused(error.to_string())),
-        Err(error) => Ok(End::Broken(error.to_string())),
+/// Each write in a transaction of its own, so that each has an end of its own.
+async fn attempts(own: &Session, writes: &[Write]) -> Result<Vec<End>, StatementError> {
+    let limits = "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s'";
+    let messages: Vec<_> = writes.iter().flat_map(|write| [format!("{limits}; {}", write.sql), "ROLLBACK".to_owned()]).collect();
+    let mut sent = own.pipelined(&messages).await?.into_iter();
+    let mut ends = Vec::new();
+    while let (Some(write), Some(rolled_back)) = (sent.next(), sent.next()) {
+        rolled_back?;
+        ends.push(match write {
+            Ok(()) => End::Accepted,
+            Err(error @ (StatementError::Lost(_) | StatementError::Stopped(_))) => return Err(error),
+            Err(error) if error.code() == Some("42501") => End::Refused(error.to_string()),
+            Err(error) => End::Broken(error.to_string()),
+        });
     }
+    Ok(ends)
 }
 
 fn word(end: &End) -> String {

@@ -9,7 +9,7 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{CancelToken, Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::connectors::tls::Tls;
+use crate::connectors::tls::{Tls, explained};
 use crate::connectors::{ActionError, Call, Target};
 use crate::model::Span;
 
@@ -131,7 +131,7 @@ pub(super) fn told(error: &tokio_postgres::Error) -> String {
         text.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    text
+    explained(text)
 }
 
 fn parsed(url: &str, key: &str) -> Result<Config, ActionError> {

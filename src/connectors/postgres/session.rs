@@ -4,6 +4,8 @@
 //! answer is waited for: only where it does not come is the end of the statement in doubt. A transaction that is left open with
 //! nobody behind it is ended by the server itself ([`ABANDONED`]).
 
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -226,6 +228,15 @@ impl Session {
         result
     }
 
+    /// Sends messages one behind the other without waiting in between, unrecorded, and answers how each ended. Each is a simple
+    /// query of its own: one that is refused does not keep the next from being sent.
+    pub(super) async fn pipelined(&self, messages: &[String]) -> Result<Vec<Result<(), StatementError>>, StatementError> {
+        self.patience.check()?;
+        let asked: Vec<_> = messages.iter().map(|sql| Box::pin(self.client.simple_query(sql))).collect();
+        let ends = self.in_time(async { Ok(in_order(asked).await) }).await?;
+        Ok(ends.into_iter().map(|end| end.map(|_| ()).map_err(StatementError::from)).collect())
+    }
+
     /// Sends a statement without a record: for looks that repeat and are summed up by their caller.
     pub(super) async fn silently(&self, sql: &str) -> Result<Vec<Object>, StatementError> {
         Ok(self.send(sql).await?.into_iter().filter_map(object).collect())
@@ -256,6 +267,21 @@ impl Session {
             }
         }
     }
+}
+
+/// Waits for all of them; each is begun in the order of the list.
+async fn in_order<F: Future + Unpin>(mut asked: Vec<F>) -> Vec<F::Output> {
+    let mut ends: Vec<Option<F::Output>> = asked.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (asked, end) in asked.iter_mut().zip(&mut ends).filter(|(_, end)| end.is_none()) {
+            if let Poll::Ready(answer) = Pin::new(asked).poll(context) {
+                *end = Some(answer);
+            }
+        }
+        if ends.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    ends.into_iter().flatten().collect()
 }
 
 /// A cell of a row as text; none where it is null or missing.

@@ -23,6 +23,7 @@ mod mysql_sessions;
 mod nginx;
 mod pgbouncer;
 mod postgres_replication;
+mod postgres_server;
 mod postgres_way_back;
 mod postgres_writes;
 mod promises;
@@ -136,6 +137,7 @@ const SYSTEMS: &[fn() -> Vec<&'static str>] = &[
     || names(&rabbitmq::cases()),
     || names(&pgbouncer::cases()),
     || names(&postgres_replication::cases()),
+    || names(&postgres_server::cases()),
     || names(&postgres_way_back::cases()),
 ];
 
@@ -252,6 +254,13 @@ async fn replication_of_postgres_keeps_the_contract() {
         return;
     }
     hold(postgres_replication::cases()).await;
+}
+
+#[tokio::test]
+async fn servers_rows_and_sessions_of_postgres_keep_the_contract() {
+    if !missing("postgres", "postgresql-15") {
+        hold(postgres_server::cases()).await;
+    }
 }
 
 #[tokio::test]
