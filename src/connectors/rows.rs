@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::ActionError;
+use super::{ActionError, Applied, Call, Evidence};
 use crate::model::{Arguments, Condition, Digest, Object, Value};
 
 /// The rows that are kept; the others are counted.
@@ -69,4 +69,13 @@ impl Rows {
         let digest = Digest::of(json!(self.kept).to_string().as_bytes()).to_string();
         json!({ "row_count": self.count, "first": self.kept.first(), "digest": digest })
     }
+}
+
+/// The answer of a query that was held to its conditions, as evidence; asking twice would prove no more.
+pub(super) fn answered(call: &Call, applied: &Applied) -> Result<Evidence, ActionError> {
+    let asked = call.recorder.redact(call.params.text("sql")?);
+    Ok(Evidence::new(json!({
+        "asked": asked, "row_count": applied.outputs["row_count"], "first": applied.outputs["first"],
+        "digest": Digest::of(applied.outputs["rows"].to_string().as_bytes()).to_string(),
+    })))
 }

@@ -3,13 +3,12 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
-use serde_json::json;
 
 use super::bound::question;
 use super::session::{Session, StatementError, open};
-use crate::connectors::rows::{Expectation, Rows};
+use crate::connectors::rows::{Expectation, Rows, answered};
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed, own_target};
-use crate::model::{Digest, Value};
+use crate::model::Value;
 
 /// The action.
 #[derive(Debug)]
@@ -84,13 +83,8 @@ impl Act for Query {
         Ok(Applied { outputs: call.recorder.redact_value(&found.outputs()) })
     }
 
-    /// The answer that was held to the conditions is the evidence; asking twice would prove no more.
     async fn prove(&self, call: &Call, _snapshot: &Value, applied: &Applied) -> Result<Evidence, ActionError> {
-        let asked = call.recorder.redact(call.params.text("sql")?);
-        Ok(Evidence::new(json!({
-            "asked": asked, "row_count": applied.outputs["row_count"], "first": applied.outputs["first"],
-            "digest": Digest::of(applied.outputs["rows"].to_string().as_bytes()).to_string(),
-        })))
+        answered(call, applied)
     }
 
     async fn undo(&self, _call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {

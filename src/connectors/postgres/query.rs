@@ -1,12 +1,11 @@
 //! `postgres.query`: one SELECT in a read-only transaction, held to conditions.
 
 use async_trait::async_trait;
-use serde_json::json;
 
 use super::session::{Session, open};
-use crate::connectors::rows::{Expectation, Rows};
+use crate::connectors::rows::{Expectation, Rows, answered};
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed, own_target};
-use crate::model::{Digest, Object, Value};
+use crate::model::{Object, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -91,13 +90,8 @@ impl Act for Query {
         Ok(Applied { outputs: call.recorder.redact_value(&answer.outputs()) })
     }
 
-    /// The answer that was held to the conditions is the evidence; asking twice would prove no more.
     async fn prove(&self, call: &Call, _snapshot: &Value, applied: &Applied) -> Result<Evidence, ActionError> {
-        let asked = call.recorder.redact(call.params.text("sql")?);
-        Ok(Evidence::new(json!({
-            "asked": asked, "row_count": applied.outputs["row_count"], "first": applied.outputs["first"],
-            "digest": Digest::of(applied.outputs["rows"].to_string().as_bytes()).to_string(),
-        })))
+        answered(call, applied)
     }
 
     async fn undo(&self, _call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {

@@ -3,14 +3,13 @@
 use async_trait::async_trait;
 use rusqlite::Statement;
 use rusqlite::types::Value as Cell;
-use serde_json::json;
 
 use super::cell::{from_json, to_json};
 use super::own_target;
 use super::session::{Access, Session, with_session};
-use crate::connectors::rows::{Expectation, Rows};
+use crate::connectors::rows::{Expectation, Rows, answered};
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Arguments, Digest, Object, Value};
+use crate::model::{Arguments, Object, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -120,13 +119,8 @@ impl Act for Query {
         .await
     }
 
-    /// The answer that was held to the conditions is the evidence; asking twice would prove no more.
     async fn prove(&self, call: &Call, _snapshot: &Value, applied: &Applied) -> Result<Evidence, ActionError> {
-        let asked = call.recorder.redact(call.params.text("sql")?);
-        Ok(Evidence::new(json!({
-            "asked": asked, "row_count": applied.outputs["row_count"], "first": applied.outputs["first"],
-            "digest": Digest::of(applied.outputs["rows"].to_string().as_bytes()).to_string(),
-        })))
+        answered(call, applied)
     }
 
     async fn undo(&self, _call: &Call, _snapshot: &Value) -> Result<Evidence, ActionError> {
