@@ -117,7 +117,12 @@ async fn the_right_authority_and_name_pass_and_nobody_else_hears_a_password() {
     // Another name: only where the step says that names do not count, and never under another authority.
     let listener = Listener::before(server.port).await;
     let there = format!("127.0.0.2:{}", listener.port);
-    refused(&there, with("verify-full", &right), "certificate not valid for name \"127.0.0.2\"").await;
+    refused(
+        &there,
+        with("verify-full", &right),
+        &format!("at {there}: invalid peer certificate: certificate not valid for name \"127.0.0.2\""),
+    )
+    .await;
     assert_eq!(listener.take(), [WISH]);
     assert!(look(&there, with("verify-ca", &right)).await.unwrap().as_str().unwrap().starts_with("TLSv1."));
     assert_eq!(listener.take(), [WISH, WISH], "once to see its names, once to be let in");

@@ -198,8 +198,9 @@ async fn give(call: &Call, order: &Order) -> Result<Applied, ActionError> {
             sight.session.execute(&sql).await?;
         }
     }
-    for sql in &statements {
-        sight.session.execute(sql).await.map_err(|error| error.of_change(sql))?;
+    for (at, sql) in statements.iter().enumerate() {
+        let sent = sight.session.execute(sql).await;
+        sent.map_err(|error| if at == 0 { error.of_first_change(sql) } else { error.of_change(sql) })?;
     }
     // An earlier attempt may have given the privileges and not come to the sessions.
     let cut = if order.cut && (!sight.missing.is_empty() || call.attempt > 1) {

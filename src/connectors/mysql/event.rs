@@ -167,19 +167,11 @@ pub(super) async fn turn(session: &mut Session, statements: &[String]) -> Result
     let mut changed = false;
     for sql in statements {
         let sent = session.execute(sql).await;
-        sent.map_err(|error| if changed { error.of_change(sql) } else { refused(error, sql) })?;
+        sent.map_err(|error| if changed { error.of_change(sql) } else { error.of_first_change(sql) })?;
         changed |= sql.starts_with("ALTER") || sql.starts_with("SET GLOBAL");
     }
     session.execute(OWN_NAMES).await.map_err(|error| ActionError::from(error).after_change())?;
     Ok(())
-}
-
-/// A first statement that the server refused has changed nothing.
-fn refused(error: StatementError, sql: &str) -> ActionError {
-    match error {
-        StatementError::Server { .. } => ActionError::untouched(format!("`{sql}` was refused: {error}")),
-        StatementError::Lost(_) | StatementError::Stopped(_) => error.of_change(sql),
-    }
 }
 
 /// The collation of every database, by its name.

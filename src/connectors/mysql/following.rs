@@ -30,7 +30,7 @@ enum Setting {
 use Setting::{Flag, List, Number, Text};
 
 /// The fields that say how a replica follows; `MASTER_` is `SOURCE_` in MySQL.
-const FIELDS: [(&str, Setting); 20] = [
+const FIELDS: [(&str, Setting); 25] = [
     ("Master_Host", Text("MASTER_HOST")),
     ("Master_Port", Number("MASTER_PORT")),
     ("Master_User", Text("MASTER_USER")),
@@ -48,6 +48,12 @@ const FIELDS: [(&str, Setting); 20] = [
     ("Master_SSL_Crl", Text("MASTER_SSL_CRL")),
     ("Master_SSL_Crlpath", Text("MASTER_SSL_CRLPATH")),
     ("Master_SSL_Verify_Server_Cert", Flag("MASTER_SSL_VERIFY_SERVER_CERT")),
+    // These five are MySQL's alone.
+    ("Master_TLS_Version", Text("MASTER_TLS_VERSION")),
+    ("Master_public_key_path", Text("MASTER_PUBLIC_KEY_PATH")),
+    ("Get_Master_public_key", Number("GET_MASTER_PUBLIC_KEY")),
+    ("Master_Bind", Text("MASTER_BIND")),
+    ("Master_Retry_Count", Number("MASTER_RETRY_COUNT")),
     ("Replicate_Ignore_Server_Ids", List("IGNORE_SERVER_IDS")),
     ("Replicate_Do_Domain_Ids", List("DO_DOMAIN_IDS")),
     ("Replicate_Ignore_Domain_Ids", List("IGNORE_DOMAIN_IDS")),
@@ -156,4 +162,55 @@ pub(super) async fn start(session: &mut Session, channel: &str, reads: bool, app
 /// `touched`, with what a person can send by hand.
 pub(super) fn by_hand(error: ActionError, statements: Vec<String>) -> ActionError {
     error.after_change().manual(statements)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Object;
+
+    fn row(fields: &[(&str, &str)]) -> Object {
+        fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
+    }
+
+    #[test]
+    fn mysql_is_spoken_to_in_its_own_words() {
+        let status = row(&[
+            ("Source_Host", "10.0.0.5"),
+            ("Source_Port", "3306"),
+            ("Source_User", "repl"),
+            ("Replica_IO_Running", "Yes"),
+            ("Replica_SQL_Running", "No"),
+            ("Auto_Position", "1"),
+            ("SQL_Delay", "60"),
+            ("Source_SSL_Allowed", "Yes"),
+            ("Source_TLS_Version", "TLSv1.3"),
+            ("Get_Source_public_key", "1"),
+            ("Source_Retry_Count", "86400"),
+            ("Replicate_Ignore_Server_Ids", "77,78"),
+        ]);
+        let following = Following::of(&Replica::of_row(Dialect::MySql, status));
+        assert_eq!((following.reads, following.applies), (true, false));
+        let (sent, shown) = following.change(Dialect::MySql, "west", "it's");
+        assert_eq!(
+            sent,
+            "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '10.0.0.5', SOURCE_PORT = 3306, SOURCE_USER = 'repl', \
+             SOURCE_AUTO_POSITION = 1, SOURCE_DELAY = 60, SOURCE_SSL = 1, SOURCE_TLS_VERSION = 'TLSv1.3', \
+             GET_SOURCE_PUBLIC_KEY = 1, SOURCE_RETRY_COUNT = 86400, IGNORE_SERVER_IDS = (77,78), SOURCE_PASSWORD = 'it''s' \
+             FOR CHANNEL 'west'"
+        );
+        assert!(shown.contains("SOURCE_PASSWORD = '***'") && !shown.contains("it"));
+        assert_eq!(Following::from_json(&following.to_json()), Ok(following));
+    }
+
+    #[test]
+    fn mariadb_is_spoken_to_in_its_own_words() {
+        let status = row(&[("Master_Host", "db"), ("Using_Gtid", "Slave_Pos"), ("Slave_heartbeat_period", "7.500")]);
+        let following = Following::of(&Replica::of_row(Dialect::MariaDb, status));
+        assert_eq!(
+            following.change(Dialect::MariaDb, "west", "x").1,
+            "CHANGE MASTER 'west' TO MASTER_HOST = 'db', MASTER_USE_GTID = slave_pos, MASTER_HEARTBEAT_PERIOD = 7.500, \
+             MASTER_PASSWORD = '***'"
+        );
+    }
 }

@@ -129,6 +129,15 @@ fn protection(call: &Call, settings: &Arguments) -> Result<(Option<SslOpts>, &'s
     Ok((Some(ssl), mode))
 }
 
+/// Why a connection did not come about, in the words of who refused it.
+pub(super) fn told(error: &Error) -> String {
+    match error {
+        Error::Io(IoError::Io(error)) => error.to_string(),
+        Error::Io(IoError::Tls(error)) => error.to_string(),
+        Error::Driver(_) | Error::Other(_) | Error::Server(_) | Error::Url(_) => error.to_string(),
+    }
+}
+
 /// A name of the certificate whose chain was found good and whose name was not.
 fn presented(error: &Error) -> Option<String> {
     let Error::Io(io) = error else { return None };

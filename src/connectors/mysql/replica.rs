@@ -52,6 +52,12 @@ impl Replica {
         Some(Self { dialect, row })
     }
 
+    /// One with this status.
+    #[cfg(test)]
+    pub(super) const fn of_row(dialect: Dialect, row: Object) -> Self {
+        Self { dialect, row }
+    }
+
     /// A field by MariaDB's name for it; MySQL's newer names say `Source` and `Replica`.
     pub(super) fn field(&self, name: &str) -> String {
         let newer = || name.replace("Master", "Source").replace("Slave", "Replica");
@@ -155,5 +161,19 @@ pub(super) fn named(dialect: Dialect, channel: &str, before: &str, after: &str) 
         Dialect::MariaDb => format!("{before} SLAVE {}{after}", literal(channel)),
         Dialect::MySql if channel.is_empty() => format!("{before} REPLICA{after}"),
         Dialect::MySql => format!("{before} REPLICA{after} FOR CHANNEL {}", literal(channel)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_is_named_as_each_dialect_does() {
+        let all =
+            |channel: &str| [Dialect::MariaDb, Dialect::MySql].map(|dialect| named(dialect, channel, "STOP", " SQL_THREAD"));
+        assert_eq!(all(""), ["STOP SLAVE SQL_THREAD", "STOP REPLICA SQL_THREAD"]);
+        assert_eq!(all("we'st"), ["STOP SLAVE 'we''st' SQL_THREAD", "STOP REPLICA SQL_THREAD FOR CHANNEL 'we''st'"]);
+        assert_eq!(statement(Dialect::MySql), "SHOW REPLICA STATUS");
     }
 }

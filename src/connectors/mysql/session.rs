@@ -10,7 +10,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Error, Row};
 use serde_json::json;
 
-use super::link::Link;
+use super::link::{Link, told};
 use crate::connectors::patience::{Patience, Stopped};
 use crate::connectors::{ActionError, Call, Recorder, Target};
 use crate::model::{Arguments, Object, Value};
@@ -69,6 +69,14 @@ impl StatementError {
             Self::Server { .. } | Self::Stopped(_) => ActionError::touched(format!("`{what}` failed: {self}")),
         }
     }
+
+    /// The same of the first change of a step: what the server refused has changed nothing.
+    pub(super) fn of_first_change(self, what: &str) -> ActionError {
+        match self {
+            Self::Server { .. } => ActionError::untouched(format!("`{what}` was refused: {self}")),
+            Self::Lost(_) | Self::Stopped(_) => self.of_change(what),
+        }
+    }
 }
 
 impl From<StatementError> for ActionError {
@@ -81,11 +89,16 @@ impl From<StatementError> for ActionError {
 impl From<Error> for StatementError {
     fn from(error: Error) -> Self {
         match error {
+            // The server ended the session: what it was doing may or may not have happened.
+            Error::Server(error) if ENDED.contains(&error.code) => Self::Lost(error.message),
             Error::Server(error) => Self::Server { code: error.code, message: error.message },
             Error::Driver(_) | Error::Io(_) | Error::Other(_) | Error::Url(_) => Self::Lost(error.to_string()),
         }
     }
 }
+
+/// The server shuts down, or somebody ended this session.
+const ENDED: [u16; 2] = [1053, 1927];
 
 /// `KILL QUERY` stopped the statement.
 const INTERRUPTED: [u16; 2] = [1317, 1969];
@@ -116,8 +129,9 @@ pub(super) async fn open_link(call: &Call, target: &Target, link: Link) -> Resul
         connected = link.connect() => connected,
         stopped = patience.over() => return Err(stopped.into()),
     };
-    let opened = connected
-        .map_err(|error| ActionError::untouched(format!("no session with {} at {}: {error}", target.name, link.address())));
+    let opened = connected.map_err(|error| {
+        ActionError::untouched(format!("no session with {} at {}: {}", target.name, link.address(), told(&error)))
+    });
     let end = opened.as_ref().map_or_else(ToString::to_string, |conn| format!("ok, connection {}", conn.id()));
     call.recorder.statement(&format!("connect {} (tls {})", link.address(), link.tls), begun.elapsed(), &end);
     let (conn, recorder) = (opened?, call.recorder.clone());
@@ -306,4 +320,24 @@ fn cell_value(column: &mysql_async::Column, cell: &mysql_async::Value) -> Value 
     ) && !column.flags().contains(ColumnFlags::ZEROFILL_FLAG);
     let number = whole.then(|| text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<u64>().map(Value::from)));
     number.and_then(Result::ok).unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Touch;
+
+    #[test]
+    fn a_session_that_the_server_ended_leaves_a_change_in_doubt() {
+        let said = |code| {
+            StatementError::from(Error::Server(mysql_async::ServerError { code, message: "x".into(), state: "HY000".into() }))
+        };
+        for code in ENDED {
+            assert!(said(code).of_change("REVOKE").in_doubt, "{code}");
+        }
+        assert!(!said(1142).of_change("REVOKE").in_doubt);
+        assert_eq!(said(1142).of_change("REVOKE").touch, Touch::Possible);
+        assert_eq!(said(1142).of_first_change("REVOKE").touch, Touch::Untouched);
+        assert!(said(1927).of_first_change("REVOKE").in_doubt);
+    }
 }
