@@ -8,6 +8,7 @@ mod servers;
 mod executor;
 mod load;
 mod mysql_to_cloud;
+mod night;
 mod postgres_major_upgrade;
 mod read_ramp;
 mod sandbox;

@@ -1,15 +1,13 @@
 //! Night 2: PostgreSQL to PostgreSQL behind pgbouncer. Clients see a pause, and no error.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::executor::Executor;
-use crate::load::payments::Rate;
 use crate::load::payments_pg::{address, found, pay};
-use crate::load::{Answer, Crew, Ledger, Verdict};
+use crate::load::{Answer, Crew, Ledger, Rate, Verdict};
+use crate::night::{Night, is_finished_everywhere, rolls_back_everywhere};
 use crate::sandbox::Sandbox;
 use crate::shop::Side;
-use crate::story::{NO_TROUBLE, SABOTAGE, Story, colleague, is_alone, sabotaged, steps};
+use crate::story::{NO_TROUBLE, failed_after, is_alone, killed_both_ways, killed_in};
 
 /// The shop at work: 500 payments a second through pgbouncer.
 struct Shop {
@@ -18,13 +16,19 @@ struct Shop {
     crews: Vec<Crew>,
 }
 
-impl Shop {
+impl Night for Shop {
+    const NAME: &'static str = "postgres-major-upgrade";
+
     fn open() -> Self {
-        let sandbox = Sandbox::up("postgres-major-upgrade");
+        let sandbox = Sandbox::up(Self::NAME);
         let payments = Ledger::default();
         let entry = address(sandbox.port(2), "shop_app", &sandbox.secret("APP_PASSWORD"));
         let crews = vec![pay(entry, &Rate { clients: 10, per_second: 500 }, &payments)];
         Self { sandbox, payments, crews }
+    }
+
+    fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
     }
 
     fn sells(&self, more: usize) {
@@ -34,14 +38,6 @@ impl Shop {
             assert!(Instant::now() < end, "the shop does not sell: {:?}", self.payments.entries().last());
             std::thread::sleep(Duration::from_millis(10));
         }
-    }
-
-    fn executor(&self, home: &str) -> Executor {
-        Executor::new(self.sandbox.path().with_file_name(home), self.sandbox.secrets())
-    }
-
-    fn run(&self, executor: &mut Executor, runbook: &Path) {
-        executor.run(runbook, &self.sandbox.path().join("params.yaml"), &[]);
     }
 
     async fn close(&mut self, side: Side) -> Verdict {
@@ -83,18 +79,6 @@ fn here() -> bool {
     !crate::servers::missing("pgbouncer", "pgbouncer") && !crate::servers::missing("initdb", "postgresql-15")
 }
 
-fn all_steps() -> Vec<String> {
-    let steps = steps(&Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks/postgres-major-upgrade/runbook.yaml"));
-    assert!(steps.len() >= 10);
-    steps
-}
-
-fn is_behind_the_point_of_no_return(step: &str) -> bool {
-    let steps = all_steps();
-    let place = |id: &str| steps.iter().position(|step| step == id).unwrap();
-    place(step) >= place("let-clients-go")
-}
-
 #[tokio::test]
 async fn a_plain_night_ends_on_the_new_side_and_no_client_saw_an_error() {
     if !here() {
@@ -103,7 +87,7 @@ async fn a_plain_night_ends_on_the_new_side_and_no_client_saw_an_error() {
     let mut shop = Shop::open();
     shop.sells(500);
     let mut executor = shop.executor("plain");
-    shop.run(&mut executor, &shop.sandbox.runbook());
+    shop.begin(&mut executor, &shop.sandbox.runbook());
     let told = NO_TROUBLE.tell(&mut executor);
     assert_eq!(told.ended.code, 0, "{}", told.ended.account);
     shop.sells(500);
@@ -114,35 +98,12 @@ async fn a_plain_night_ends_on_the_new_side_and_no_client_saw_an_error() {
     println!("the longest wait for an answer was {:?}; {verdict:?}", shop.payments.longest_wait());
 }
 
-async fn before_the_point_of_no_return(story: impl for<'a> Fn(&'a str) -> Story<'a>) -> usize {
-    let mut shop = Shop::open();
-    shop.sells(200);
-    let mut kills = 0;
-    for (number, step) in all_steps().iter().enumerate().filter(|(_, step)| !is_behind_the_point_of_no_return(step)) {
-        let (story, before, folder) = (story(step), shop.state(), shop.sandbox.path());
-        let mut executor = shop.executor(&format!("run-{number}"));
-        shop.run(&mut executor, &sabotaged(&shop.sandbox.runbook(), step, &folder));
-        let told = story.tell(&mut executor);
-        assert_eq!(told.ended.code, 4, "{story:?}:\n{}", told.ended.account);
-        if story.killed_in.is_none() {
-            assert_eq!(executor.culprit().as_deref(), Some(SABOTAGE), "{}", told.ended.account);
-        }
-        assert_eq!(shop.state(), before, "{story:?}:\n{}", told.ended.account);
-        shop.sells(50);
-        kills += told.kills;
-    }
-    let verdict = shop.close(Side::Old).await;
-    assert!(verdict.is_whole(), "{verdict:?}");
-    println!("{verdict:?}");
-    kills
-}
-
 #[tokio::test]
 async fn failed_after_every_step_the_old_side_is_as_it_was() {
     if !here() {
         return;
     }
-    before_the_point_of_no_return(|step| Story { fails_after: Some(step), ..NO_TROUBLE }).await;
+    rolls_back_everywhere::<Shop>(failed_after).await;
 }
 
 #[tokio::test]
@@ -150,9 +111,7 @@ async fn killed_in_every_step_and_in_the_way_back_the_old_side_is_as_it_was() {
     if !here() {
         return;
     }
-    let kills =
-        before_the_point_of_no_return(|step| Story { fails_after: Some(step), killed_in: Some(step), killed_in_undo: true })
-            .await;
+    let kills = rolls_back_everywhere::<Shop>(killed_both_ways).await;
     assert!(kills >= 6, "only {kills} kills hit a step at work");
 }
 
@@ -161,17 +120,5 @@ async fn behind_the_point_of_no_return_a_night_is_finished() {
     if !here() || is_alone() {
         return;
     }
-    for step in all_steps().iter().filter(|step| is_behind_the_point_of_no_return(step)) {
-        let mut shop = Shop::open();
-        shop.sells(100);
-        let story = Story { fails_after: Some(step), killed_in: Some(step), killed_in_undo: false };
-        let mut executor = shop.executor("run");
-        executor.share(&colleague());
-        shop.run(&mut executor, &sabotaged(&shop.sandbox.runbook(), step, &shop.sandbox.path()));
-        let told = story.tell(&mut executor);
-        assert_eq!(told.ended.code, 0, "{story:?}:\n{}", told.ended.account);
-        shop.sells(100);
-        let verdict = shop.close(Side::New).await;
-        assert!(verdict.is_whole(), "{story:?}: {verdict:?}\n{}", told.ended.account);
-    }
+    is_finished_everywhere::<Shop>(killed_in).await;
 }

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::executor::Executor;
-use crate::load::Crew;
-use crate::load::payments::Rate;
 use crate::load::reads::{Reads, read};
+use crate::load::{Crew, Rate};
 use crate::sandbox::Sandbox;
 use crate::story::{NO_TROUBLE, Story, sabotaged, steps};
 

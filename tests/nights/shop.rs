@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::executor::Executor;
 use crate::load::orders::{order, work};
-use crate::load::payments::{Rate, found, pay};
-use crate::load::{Crew, Ledger, Verdict};
+use crate::load::payments::{found, pay};
+use crate::load::{Crew, Ledger, Rate, Verdict};
 use crate::sandbox::Sandbox;
 
 /// One of the two databases.

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 mod load;
 
 use load::orders::{order, work};
-use load::payments::{Rate, found, pay};
+use load::payments::{found, pay};
 use load::reads::{Reads, read};
-use load::{Crew, Ledger, payments_pg};
+use load::{Crew, Ledger, Rate, payments_pg};
 
 fn pairs(path: &Path, sign: char) -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}: is the sandbox up?", path.display()));

@@ -23,6 +23,21 @@ pub struct Story<'a> {
 /// A night in which all goes well.
 pub const NO_TROUBLE: Story<'static> = Story { fails_after: None, killed_in: None, killed_in_undo: false };
 
+/// A step that fails follows `step`.
+pub const fn failed_after(step: &str) -> Story<'_> {
+    Story { fails_after: Some(step), ..NO_TROUBLE }
+}
+
+/// The executor is killed in `step` too.
+pub const fn killed_in(step: &str) -> Story<'_> {
+    Story { killed_in: Some(step), ..failed_after(step) }
+}
+
+/// The executor is killed in `step`, and once more on the way back.
+pub const fn killed_both_ways(step: &str) -> Story<'_> {
+    Story { killed_in_undo: true, ..killed_in(step) }
+}
+
 /// The name of the step that fails.
 pub const SABOTAGE: &str = "sabotage";
 

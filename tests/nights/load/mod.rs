@@ -12,6 +12,15 @@ pub mod orders;
 pub mod payments;
 pub mod payments_pg;
 pub mod reads;
+pub mod till;
+
+/// How often clients write, or read.
+#[derive(Clone)]
+pub struct Rate {
+    pub clients: u32,
+    /// Of all clients together.
+    pub per_second: u32,
+}
 
 /// What became of one write, as its client saw it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

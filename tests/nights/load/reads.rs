@@ -9,8 +9,7 @@ use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::Crew;
-use super::payments::Rate;
+use super::{Crew, Rate};
 
 /// What the readers saw.
 #[derive(Clone, Default)]
