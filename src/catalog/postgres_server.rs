@@ -32,15 +32,23 @@ const KILL: ActionSpec = ActionSpec {
     params: &[
         ParamSpec::required("roles", TEXTS, "names or patterns of the roles that the sessions logged in as"),
         ParamSpec::default("databases", TEXTS, "[]", "names or patterns of databases; the target's own when left out"),
+        ParamSpec::default("except", TEXTS, "[]", "names or patterns of roles whose sessions stay"),
         ParamSpec::optional(
             "older_than",
             ParamType::Duration,
             "only sessions that have been doing what they do, or nothing, for at least this long",
         ),
         ParamSpec::default("idle_only", ParamType::Boolean, "false", "only sessions with no statement and no transaction open"),
+        ParamSpec::default(
+            "reconnects",
+            ParamType::OneOf(&["report", "refuse"]),
+            "\"report\"",
+            "what to do about sessions that are opened meanwhile: name them in the evidence, or fail",
+        ),
+        ParamSpec::default("within", ParamType::Duration, "\"10s\"", "how long they may take to be gone; the step fails then"),
     ],
     outputs: &[
-        OutputSpec { name: "count", doc: "how many sessions were ended" },
+        OutputSpec { name: "sessions_cut", doc: "how many sessions were ended" },
         OutputSpec { name: "sessions", doc: "whose they were: pid, start, role, database, application, state" },
     ],
     repeat: Repeat::Ensures,

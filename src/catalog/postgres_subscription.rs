@@ -118,4 +118,17 @@ const DROP: ActionSpec = ActionSpec {
     facts: &[],
 };
 
-pub(super) const ACTIONS: &[ActionSpec] = &[PUBLICATION, CREATE, DROP];
+const STOP: ActionSpec = ActionSpec {
+    name: "postgres.stop_subscription",
+    summary: "Keeps a subscription from applying more; its slot at the source keeps what comes",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[ParamSpec::required("subscription", ParamType::Text, "its name"), SOURCE],
+    outputs: &[SLOT],
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::Auto("enables it again where it was, and proves that its slot streams"),
+    facts: &[],
+};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[PUBLICATION, CREATE, DROP, STOP];

@@ -153,14 +153,14 @@ async fn only_the_sessions_that_are_meant_are_ended() {
         until("the client hears of it", Duration::from_secs(60), || async { client.is_closed().then_some(()) }).await;
     };
     // Nobody has been idle for an hour; one with a transaction open is not idle.
-    assert_eq!(ended(json!({ "roles": ["shop_app"], "older_than": "1h" })).await.unwrap()["count"], 0);
+    assert_eq!(ended(json!({ "roles": ["shop_app"], "older_than": "1h" })).await.unwrap()["sessions_cut"], 0);
     let pid = backend(&idle).await;
     let outputs = ended(json!({ "roles": ["shop_*"], "idle_only": true })).await.unwrap();
-    assert_eq!((outputs["count"].clone(), outputs["sessions"][0]["pid"].clone()), (json!(1), json!(pid.to_string())));
+    assert_eq!((outputs["sessions_cut"].clone(), outputs["sessions"][0]["pid"].clone()), (json!(1), json!(pid.to_string())));
     gone(&idle).await;
     assert!(!open.is_closed() && !side.is_closed() && !report.is_closed());
     // Another database, by pattern; then everything of the role here.
-    assert_eq!(ended(json!({ "roles": ["shop_app"], "databases": ["si*"] })).await.unwrap()["count"], 1);
+    assert_eq!(ended(json!({ "roles": ["shop_app"], "databases": ["si*"] })).await.unwrap()["sessions_cut"], 1);
     gone(&side).await;
     let call = bench.call("cut", Some("shop"), json!({ "roles": ["shop_app"] }));
     let snapshot = KillSessions.capture(&call).await.unwrap();
@@ -172,6 +172,10 @@ async fn only_the_sessions_that_are_meant_are_ended() {
     let _back = app("postgres").await;
     let evidence = KillSessions.prove(&call, &snapshot, &applied).await.unwrap();
     assert_eq!((evidence.facts["left"].clone(), evidence.facts["new_since"].clone()), (json!(0), json!(1)));
+    let refusing = bench.call("cut", Some("shop"), json!({ "roles": ["shop_app"], "reconnects": "refuse" }));
+    let error = KillSessions.prove(&refusing, &snapshot, &applied).await.unwrap_err();
+    assert!(error.message.contains("1 session came back") && error.touch == Touch::Possible, "{error}");
+    assert_eq!(ended(json!({ "roles": ["*"], "except": ["shop_app", "report", "postgres"] })).await.unwrap()["sessions_cut"], 0);
     for (params, why) in [
         (json!({ "roles": ["nosuch"] }), "no role matches"),
         (json!({ "roles": ["shop_app"], "databases": ["nosuch"] }), "no database matches"),

@@ -22,14 +22,21 @@ impl Standby {
     pub async fn start() -> Self {
         let primary = Postgres::start().await;
         primary.sql("CREATE TABLE orders (id serial PRIMARY KEY, sku text); INSERT INTO orders (sku) VALUES ('tea')").await;
+        // What the page says, and no more.
+        primary
+            .sql(
+                "CREATE ROLE pointsman LOGIN PASSWORD 'pr0mote'; GRANT pg_read_all_stats TO pointsman;
+                 GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer) TO pointsman",
+            )
+            .await;
         let standby = primary.standby(&[]).await;
         Self { primary, standby }
     }
 
     pub fn bench(&self, port: u16) -> Bench {
         let mut bench = Bench::new();
-        let url = format!("postgres://{SUPERUSER}@127.0.0.1:{port}/postgres");
-        bench.target("copy", "postgres", json!({ "url": url, "password": SUPERUSER_PASSWORD }));
+        let url = format!("postgres://pointsman@127.0.0.1:{port}/postgres");
+        bench.target("copy", "postgres", json!({ "url": url, "password": "pr0mote" }));
         bench
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pointsman::connectors::postgres::{CreatePublication, CreateSubscription, DropSubscription};
+use pointsman::connectors::postgres::{CreatePublication, CreateSubscription, DropSubscription, StopSubscription};
 use pointsman::connectors::{Act as _, Call, Inspect as _};
 use pointsman::model::{Finding, Touch};
 use serde_json::{Value, json};
@@ -208,6 +208,24 @@ async fn a_loop_is_refused_where_the_version_cannot_hold_it_back() {
     })
     .await;
     CreateSubscription.undo(&careless, &snapshot).await.unwrap();
+    assert_eq!(way.world().await, before);
+    // The way there is stopped, with what it still has to bring kept at its source: no loop, and no way is lost.
+    new.sql("DELETE FROM orders WHERE id = -7").await;
+    old.sql("DELETE FROM orders WHERE id = -7").await;
+    let stop = way.bench.call("stop", Some("new"), json!({ "subscription": "forth", "source": "old" }));
+    let (stopped, applied, _) = attempt(&StopSubscription, &stop).await.unwrap();
+    assert_eq!(applied.outputs["slot"], "forth");
+    let (snapshot, ..) = attempt(&CreateSubscription, &call).await.unwrap();
+    way.arrives("while stopped").await;
+    CreateSubscription.undo(&call, &snapshot).await.unwrap();
+    new.sql("TRUNCATE orders").await;
+    old.sql("TRUNCATE orders").await;
+    StopSubscription.undo(&stop, &stopped).await.unwrap();
+    old.sql("INSERT INTO orders (id, sku) VALUES (-8, 'there')").await;
+    until("the way there goes on", Duration::from_secs(60), || async {
+        (new.value("SELECT sku FROM orders WHERE id = -8").await.as_deref() == Some("there")).then_some(())
+    })
+    .await;
     assert_eq!(way.world().await, before);
     // The way there is closed with its slot; then the way back is open.
     let mut call_drop = json!({ "subscription": "forth", "source": "old" });

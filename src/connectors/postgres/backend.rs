@@ -7,16 +7,13 @@ use super::session::{Session, text};
 use crate::connectors::{ActionError, count_of};
 use crate::model::Object;
 
-/// How long sessions that were told to end may take.
-const GONE: Duration = Duration::from_secs(10);
-
 /// One session; a process number alone may be handed out again.
 pub(super) const COLUMNS: &str = "pid::text AS pid, coalesce(backend_start::text, '') AS start, usename::text AS role, datname::text AS database, \
      application_name AS application, coalesce(state, '') AS state, \
      round(extract(epoch FROM clock_timestamp() - coalesce(state_change, backend_start)))::text AS seconds";
 
-/// Ends sessions that are still the ones that were found, and waits until they are gone.
-pub(super) async fn end(session: &Session, sessions: &[Object]) -> Result<(), ActionError> {
+/// Ends sessions that are still the ones that were found, and waits until they are gone, at most `within`.
+pub(super) async fn end(session: &Session, sessions: &[Object], within: Duration) -> Result<(), ActionError> {
     if sessions.is_empty() {
         return Ok(());
     }
@@ -25,7 +22,7 @@ pub(super) async fn end(session: &Session, sessions: &[Object]) -> Result<(), Ac
         .rows(&format!("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE {these}"))
         .await
         .map_err(|error| error.of_change("pg_terminate_backend"))?;
-    let patience = session.patience().at_most(GONE);
+    let patience = session.patience().at_most(within);
     loop {
         let left = still_there(session, sessions).await.map_err(ActionError::after_change)?;
         if left.is_empty() {

@@ -118,6 +118,9 @@ pub(super) async fn sessions(session: &Session, scope: &Scope, cut: Cut) -> Resu
         ),
     };
     let found = session.rows_shown(&sql, &format!("SELECT the sessions to end ({cut:?})")).await?;
-    backend::end(session, &found).await?;
+    backend::end(session, &found, GONE).await?;
     Ok(found.len())
 }
+
+/// How long a session that was told to end may take.
+const GONE: Duration = Duration::from_secs(10);

@@ -12,8 +12,9 @@ use super::name::{literal, literals, quoted};
 use super::place::source_target;
 use super::session::{Session, open, text};
 use super::subscription::{Slot, Subscription, detach_statements, drop_slot_statement, major};
+use crate::connectors::watch::span;
 use crate::connectors::{ActionError, Call, own_target};
-use crate::model::{Digest, Span, Value};
+use crate::model::{Digest, Value};
 
 /// What a step asks for.
 pub(super) struct Order {
@@ -58,7 +59,7 @@ impl Order {
             slot: call.params.opt_text("slot")?.map_or_else(own, str::to_owned),
             own_only: call.params.opt_text("origin")? != Some("any"),
             tag: tag(call),
-            within: call.params.opt_span("within")?.unwrap_or(Span::from_secs(60)).as_duration(),
+            within: span(call, "within", 60_000)?,
         })
     }
 

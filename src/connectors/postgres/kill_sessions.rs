@@ -9,6 +9,7 @@ use super::backend::{COLUMNS, end, shown, still_there};
 use super::name::{literal, literals};
 use super::scope::{chosen_roles, glob};
 use super::session::{Session, open, text};
+use crate::connectors::watch::span;
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed, count_of, own_target};
 use crate::model::{Finding, Object, Span, Value};
 
@@ -22,7 +23,9 @@ async fn meant(call: &Call, session: &Session) -> Result<Vec<Object>, ActionErro
     if patterns.is_empty() {
         return Err(ActionError::untouched("`roles` names no role"));
     }
-    let roles: Vec<_> = chosen_roles(session, &patterns).await?.into_iter().map(|role| role.name).collect();
+    let except = chosen_roles(session, &call.params.texts("except")?).await?;
+    let roles = chosen_roles(session, &patterns).await?.into_iter().filter(|role| !except.contains(role));
+    let roles: Vec<_> = roles.map(|role| role.name).collect();
     let databases = databases(call, session).await?;
     let mut conditions = vec![
         format!("usename = ANY ({})", literals(&roles)),
@@ -68,7 +71,7 @@ fn saved(value: &Value) -> Vec<Object> {
 }
 
 fn outputs(sessions: &[Object]) -> Value {
-    json!({ "count": sessions.len(), "sessions": sessions })
+    json!({ "sessions_cut": sessions.len(), "sessions": sessions })
 }
 
 #[async_trait]
@@ -117,7 +120,7 @@ impl Act for KillSessions {
     async fn apply(&self, call: &Call, _snapshot: &Value) -> Result<Applied, ActionError> {
         let (session, begun) = (open(call, own_target(call)?).await?, Instant::now());
         let meant = meant(call, &session).await?;
-        end(&session, &meant).await?;
+        end(&session, &meant, span(call, "within", 10_000)?).await?;
         let took = Span::from_millis(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
         session.recorder().progress(&format!("{} ended in {took}", count_of(meant.len(), "session")));
         Ok(Applied { outputs: outputs(&meant) })
@@ -131,8 +134,16 @@ impl Act for KillSessions {
                 return Err(ActionError::touched(format!("{} is still there", shown(row))));
             }
             // That clients come back is no failure, and worth knowing.
-            let back = meant(call, &session).await?.len();
-            Ok(Evidence::new(json!({ "identity": session.identity(), "ended": ended.len(), "left": 0, "new_since": back })))
+            let back = meant(call, &session).await?;
+            if let (Some(row), Some("refuse")) = (back.first(), call.params.opt_text("reconnects")?) {
+                return Err(ActionError::touched(format!(
+                    "{} came back, such as {}",
+                    count_of(back.len(), "session"),
+                    shown(row)
+                )));
+            }
+            let facts = json!({ "ended": ended.len(), "left": 0, "new_since": back.len(), "identity": session.identity() });
+            Ok(Evidence::new(facts))
         };
         proof.await.map_err(ActionError::after_change)
     }

@@ -28,6 +28,7 @@ mod query;
 mod saved;
 mod scope;
 mod session;
+mod stop_subscription;
 mod store;
 mod subscription;
 mod wait_subscription;
@@ -41,6 +42,7 @@ pub use kill_sessions::KillSessions;
 pub(super) use place::{FINGERPRINT, fingerprint, host_and_port};
 pub use promote::Promote;
 pub use query::Query;
+pub use stop_subscription::StopSubscription;
 pub(super) use store::open_store;
 pub use wait_subscription::WaitSubscription;
 
@@ -60,6 +62,7 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add(CreatePublication);
     registry.add(CreateSubscription);
     registry.add(DropSubscription);
+    registry.add(StopSubscription);
     registry.add(FreezeWrites);
     registry.add(AllowWrites);
 }

@@ -8,8 +8,9 @@ use serde_json::json;
 use super::lsn::Lsn;
 use super::scope::is;
 use super::session::{Session, open, text};
+use crate::connectors::watch::span;
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, own_target};
-use crate::model::{Finding, Object, Span, Value};
+use crate::model::{Finding, Object, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl Order {
         let fence = call.params.opt_text("fence")?.map(Lsn::parse).transpose();
         Ok(Self {
             fence: fence.map_err(|why| ActionError::untouched(format!("the fence: {why}")))?,
-            within: call.params.opt_span("within")?.unwrap_or(Span::from_secs(60)).as_duration(),
+            within: span(call, "within", 60_000)?,
         })
     }
 

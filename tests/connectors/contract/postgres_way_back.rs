@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pointsman::connectors::postgres::{CreatePublication, CreateSubscription, DropSubscription};
+use pointsman::connectors::postgres::{CreatePublication, CreateSubscription, DropSubscription, StopSubscription};
 use serde_json::json;
 
 use super::{Case, Named, case, named};
@@ -15,6 +15,7 @@ pub fn cases() -> Vec<Named> {
         named("postgres.create_publication", of_publication),
         named("postgres.create_subscription", of_subscription),
         named("postgres.drop_subscription", of_drop),
+        named("postgres.stop_subscription", of_stop),
     ]
 }
 
@@ -51,4 +52,16 @@ async fn of_drop() -> Case {
     let call = bench.call("close", Some("old"), json!({ "subscription": "back", "source": "new" }));
     let world = seen(&way);
     case(bench, DropSubscription, call).seen_by(world)
+}
+
+async fn of_stop() -> Case {
+    let way = Arc::new(WayBack::published().await);
+    attempt(&CreateSubscription, &way.following(json!({}))).await.unwrap();
+    let bench = way.pair.bench();
+    let call = bench.call("stop", Some("old"), json!({ "subscription": "back", "source": "new" }));
+    let (world, other) = (seen(&way), way.clone());
+    case(bench, StopSubscription, call).seen_by(world).tampered_by(move || {
+        let way = other.clone();
+        async move { drop(way.pair.old.sql("ALTER SUBSCRIPTION back ENABLE").await) }
+    })
 }
