@@ -66,10 +66,10 @@ done
 # The new side becomes a primary, and the old one its replica.
 new "STOP SLAVE; RESET SLAVE ALL; SET GLOBAL read_only=0"
 old "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=$NEW_PORT, MASTER_USER='replica', MASTER_PASSWORD='$REPLICA_PASSWORD', MASTER_USE_GTID=current_pos; START SLAVE"
-for _ in $(seq 100); do
+for _ in $(seq 500); do
     state=$(old "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'system user' AND state LIKE 'Waiting for master to send event%'")
     [ "$state" = 0 ] || break
-    sleep 0.05
+    sleep 0.01
 done
 [ "$state" != 0 ] || { echo "the way back does not replicate" >&2; exit 1; }
 # Traffic.
