@@ -163,7 +163,7 @@ async fn fill(server: &MariaDb, tables: usize) {
         .run(&format!(
             "CREATE DATABASE shop; CREATE USER bench@'%' IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON shop.* TO bench@'%'; \
              CREATE TABLE shop.t1 (id INT PRIMARY KEY, name VARCHAR(40)) ENGINE=InnoDB; \
-             INSERT INTO shop.t1 SELECT seq, CONCAT('item ', seq) FROM seq_1_to_{ROWS}"
+             INSERT INTO shop.t1 SELECT seq, CONCAT('item ', seq) FROM shop.seq_1_to_{ROWS}"
         ))
         .await;
     for table in 2..=tables {
