@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::console;
 use super::desk::{Desk, now};
 use super::exit::Exit;
-use super::lines::{JsonLines, LastState, Lines};
+use super::lines::{Detail, JsonLines, LastState, Lines};
 use super::live::Live;
 use crate::connectors::Registry;
 use crate::engine::{Ending, Executor, Observer};
@@ -27,6 +27,9 @@ pub struct Show {
     /// Print one line per event, also on a terminal
     #[arg(long)]
     plain: bool,
+    /// Show every question that is asked of a target too, and not only what is sent to change it
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 /// Drives the run until it ends or is suspended.
@@ -89,17 +92,18 @@ enum View {
 impl View {
     fn new(show: &Show, executor: &Executor, how: &Invocation, stop: &CancellationToken) -> Result<Self> {
         let state = executor.state();
+        let detail = if show.verbose { Detail::All } else { Detail::Changes };
         if show.json {
             return Ok(Self::Json(JsonLines));
         }
         let _ = console::print(format!("{}\n", executor.run_id()));
         if !show.plain && io::stdout().is_terminal() && io::stdin().is_terminal() {
-            match Live::open(state, how, stop) {
+            match Live::open(state, how, detail, stop) {
                 Ok(live) => return Ok(Self::Live(Box::new(live), LastState::default())),
                 Err(error) => console::say(format!("no live view on this terminal ({error}); one line per event instead")),
             }
         }
-        Ok(Self::Lines(Lines::new(state, how), LastState::default()))
+        Ok(Self::Lines(Lines::new(state, how, detail), LastState::default()))
     }
 
     fn close(&mut self) {

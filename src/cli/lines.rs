@@ -12,6 +12,16 @@ use crate::views::{Invocation, Line, ask_at};
 pub struct Lines {
     columns: Columns,
     how: Invocation,
+    detail: Detail,
+}
+
+/// How much of what goes to the targets is shown. The journal keeps all of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// What changes something.
+    Changes,
+    /// Questions too.
+    All,
 }
 
 /// One JSON object per record.
@@ -24,19 +34,24 @@ pub struct LastState(Option<Box<State>>);
 
 impl Lines {
     /// Lines for the run of this state.
-    pub fn new(state: &State, how: &Invocation) -> Self {
-        Self { columns: Columns::of(state.plan()), how: how.clone() }
+    pub fn new(state: &State, how: &Invocation, detail: Detail) -> Self {
+        Self { columns: Columns::of(state.plan()), how: how.clone(), detail }
+    }
+
+    fn shown<'a>(&self, records: &'a [Record]) -> impl Iterator<Item = &'a Record> {
+        let detail = self.detail;
+        records.iter().filter(move |record| detail == Detail::All || !matches!(record.event, Event::QuestionAsked { .. }))
     }
 
     /// The lines of these records alone.
     pub fn bare(&self, records: &[Record]) -> Vec<Line> {
-        records.iter().map(|record| self.columns.line(record)).collect()
+        self.shown(records).map(|record| self.columns.line(record)).collect()
     }
 
     /// The lines of these records, and under a question the commands that answer it.
     pub fn with_commands(&self, state: &State, records: &[Record]) -> Vec<Line> {
         let mut lines = Vec::new();
-        for record in records {
+        for record in self.shown(records) {
             lines.push(self.columns.line(record));
             lines.extend(self.commands(state, &record.event));
         }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::console;
 use super::desk::now;
-use super::lines::Lines;
+use super::lines::{Detail, Lines};
 use crate::engine::Observer;
 use crate::model::Timestamp;
 use crate::run::{Record, State};
@@ -44,7 +44,7 @@ impl Live {
     ///
     /// # Errors
     /// When this is no terminal that can be drawn on.
-    pub fn open(state: &State, how: &Invocation, stop: &CancellationToken) -> io::Result<Self> {
+    pub fn open(state: &State, how: &Invocation, detail: Detail, stop: &CancellationToken) -> io::Result<Self> {
         let (columns, rows) = ratatui::crossterm::terminal::size()?;
         if !is_roomy(columns, rows) {
             return Err(io::Error::other(format!("it has {columns} columns and {rows} rows")));
@@ -56,7 +56,7 @@ impl Live {
         let terminal = Terminal::with_options(CrosstermBackend::new(stdout()), options)?;
         Ok(Self {
             terminal,
-            lines: Lines::new(state, how),
+            lines: Lines::new(state, how, detail),
             how: how.clone(),
             stop: stop.clone(),
             waiting: Vec::new(),

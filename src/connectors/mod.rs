@@ -45,6 +45,8 @@ mod watch;
 
 pub use contract::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target};
 pub use recorder::{Note, Recorder};
+
+use recorder::Noted;
 pub use registry::{LivePermit, Registry};
 
 /// The target of the step.

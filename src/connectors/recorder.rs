@@ -29,6 +29,15 @@ pub enum NoteKind {
         /// How it ended, in a word or two.
         result: String,
     },
+    /// Something was asked of a target, which changes nothing there.
+    Question {
+        /// What was asked.
+        question: String,
+        /// How long it took.
+        duration_ms: u64,
+        /// How it ended, in a word or two.
+        result: String,
+    },
     /// A program printed something.
     Output {
         /// `stdout` or `stderr`.
@@ -39,6 +48,9 @@ pub enum NoteKind {
     /// How far the action is.
     Progress(String),
 }
+
+/// [`Recorder::statement`] or [`Recorder::question`]: what was sent, how long it took, how it ended.
+pub(super) type Noted = fn(&Recorder, &str, std::time::Duration, &str);
 
 /// Hands notes to whoever keeps the journal.
 #[derive(Clone)]
@@ -60,13 +72,18 @@ impl Recorder {
         Self { step, attempt: 0, redactor, sink: None }
     }
 
-    /// Notes a statement that was sent.
+    /// Notes a statement that was sent, and that changes something or may.
     pub fn statement(&self, statement: &str, took: std::time::Duration, result: &str) {
         self.note(NoteKind::Statement {
             statement: self.redact(statement),
-            duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            duration_ms: millis(took),
             result: self.redact(result),
         });
+    }
+
+    /// Notes a question: whatever the answer, the target is as it was.
+    pub fn question(&self, question: &str, took: std::time::Duration, result: &str) {
+        self.note(NoteKind::Question { question: self.redact(question), duration_ms: millis(took), result: self.redact(result) });
     }
 
     /// Notes what a program printed.
@@ -95,6 +112,10 @@ impl Recorder {
             let _ = sink.send(Note { step: self.step.clone(), attempt: self.attempt, kind });
         }
     }
+}
+
+fn millis(took: std::time::Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl std::fmt::Debug for Recorder {

@@ -113,7 +113,7 @@ impl Open {
                 self.prompts.insert(step.clone(), prompt.clone());
             }
             self.executors += usize::from(matches!(record.event, Event::ExecutorStarted { .. }));
-            if !matches!(record.event, Event::StatementSent { .. } | Event::OutputCaptured { .. }) {
+            if !matches!(record.event, Event::StatementSent { .. } | Event::QuestionAsked { .. } | Event::OutputCaptured { .. }) {
                 news.push(self.columns.line(&record));
             }
             self.state.apply(&record)?;

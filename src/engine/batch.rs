@@ -40,6 +40,9 @@ fn event_of(note: Note) -> Event {
         NoteKind::Statement { statement, duration_ms, result } => {
             Event::StatementSent { step, attempt, statement: shortened(statement), duration_ms, result: shortened(result) }
         }
+        NoteKind::Question { question, duration_ms, result } => {
+            Event::QuestionAsked { step, attempt, question: shortened(question), duration_ms, result: shortened(result) }
+        }
         NoteKind::Output { stream, text } => {
             Event::OutputCaptured { step, attempt, stream: stream.to_owned(), text: shortened(text) }
         }

@@ -197,6 +197,19 @@ pub enum Event {
         /// How it ended, in a word or two.
         result: String,
     },
+    /// Something was asked of a target, which changes nothing there.
+    QuestionAsked {
+        /// The step.
+        step: StepId,
+        /// The attempt.
+        attempt: u32,
+        /// What was asked, redacted.
+        question: String,
+        /// How long it took.
+        duration_ms: u64,
+        /// How it ended, in a word or two.
+        result: String,
+    },
     /// A program printed something.
     OutputCaptured {
         /// The step.

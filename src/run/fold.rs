@@ -52,6 +52,7 @@ impl State {
             | Event::JournalRepaired { .. }
             | Event::ClockJumped { .. }
             | Event::StatementSent { .. }
+            | Event::QuestionAsked { .. }
             | Event::OutputCaptured { .. }
             | Event::LateResultIgnored { .. } => {}
             Event::CommandRefused { command, by, .. } => {

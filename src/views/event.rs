@@ -48,6 +48,7 @@ pub fn tell<'a>(event: &'a Event, plan: &Plan, clock: &Clock) -> Told<'a> {
         | Event::StepConfirmed { .. } => of_step(event, plan, clock),
         Event::AttemptStarted { .. }
         | Event::StatementSent { .. }
+        | Event::QuestionAsked { .. }
         | Event::OutputCaptured { .. }
         | Event::ProgressNoted { .. }
         | Event::AttemptSucceeded { .. }
@@ -172,6 +173,10 @@ fn of_attempt<'a>(event: &'a Event, clock: &Clock) -> (Option<&'a StepId>, Tone,
         Event::StatementSent { step, statement, duration_ms, result, .. } => {
             let took = clock::length(std::time::Duration::from_millis(*duration_ms));
             (step, Tone::Faint, format!("sent {statement} ({result}, {took})"))
+        }
+        Event::QuestionAsked { step, question, duration_ms, result, .. } => {
+            let took = clock::length(std::time::Duration::from_millis(*duration_ms));
+            (step, Tone::Faint, format!("asked {question} ({result}, {took})"))
         }
         Event::OutputCaptured { step, stream, text, .. } => {
             let mark = if stream == "stderr" { "!" } else { "|" };

@@ -87,7 +87,7 @@ impl Bench {
         self.notes()
             .into_iter()
             .filter_map(|note| match note.kind {
-                NoteKind::Statement { statement, .. } => Some(statement),
+                NoteKind::Statement { statement: sent, .. } | NoteKind::Question { question: sent, .. } => Some(sent),
                 NoteKind::Output { .. } | NoteKind::Progress(_) => None,
             })
             .collect()

@@ -87,7 +87,7 @@ async fn output_is_streamed_capped_and_counted() {
         .into_iter()
         .filter_map(|note| match note.kind {
             NoteKind::Output { stream, text } => Some((stream, text)),
-            NoteKind::Statement { .. } | NoteKind::Progress(_) => None,
+            NoteKind::Statement { .. } | NoteKind::Question { .. } | NoteKind::Progress(_) => None,
         })
         .collect();
     assert!(lines.contains(&("stderr", "complaint".to_owned())) && lines.contains(&("stdout", "line-77".to_owned())));

@@ -14,7 +14,7 @@ use super::capture::{Capture, Printed};
 use super::order::Program;
 use super::survivor::{self, KEY, Survivor};
 use crate::connectors::patience::{Patience, Stopped};
-use crate::connectors::{ActionError, Call};
+use crate::connectors::{ActionError, Call, Noted, Recorder};
 
 /// How a program ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -113,7 +113,8 @@ pub(super) async fn run(call: &Call, program: &Program, role: Role, patience: &P
         Err(Failure::Alive(stopped, alive)) => format!("not ended, {stopped}, {} live on", alive.len()),
         Err(Failure::Lost(error)) => error.to_string(),
     };
-    call.recorder.statement(&program.shown(), begun.elapsed(), &end);
+    let noted: Noted = if role == Role::Acting { Recorder::statement } else { Recorder::question };
+    noted(&call.recorder, &program.shown(), begun.elapsed(), &end);
     result
 }
 

@@ -63,7 +63,7 @@ impl Order {
             Ok(None) => "no such file".to_owned(),
             Err(error) => error.message.clone(),
         };
-        self.recorder.statement(&format!("read {}", self.path.display()), begun.elapsed(), &end);
+        self.recorder.question(&format!("read {}", self.path.display()), begun.elapsed(), &end);
         image
     }
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::connectors::patience::{Patience, Stopped};
-use crate::connectors::{ActionError, Call, Recorder, Target};
+use crate::connectors::{ActionError, Call, Noted, Recorder, Target};
 use crate::model::{Arguments, Span, Value};
 
 /// Where a process listens for commands.
@@ -143,12 +143,12 @@ impl Session {
 
     /// Asks something that changes nothing.
     pub(super) async fn ask(&mut self, command: &str) -> Result<String, AskError> {
-        self.recorded(command).await
+        self.recorded(command, Recorder::question).await
     }
 
     /// Sends a command that changes something: HAProxy answers nothing when it did it.
     pub(super) async fn change(&mut self, command: &str) -> Result<(), AskError> {
-        let answer = self.recorded(command).await?;
+        let answer = self.recorded(command, Recorder::statement).await?;
         if answer.trim().is_empty() { Ok(()) } else { Err(AskError::Refused(answer.trim().to_owned())) }
     }
 
@@ -157,7 +157,7 @@ impl Session {
         &self.patience
     }
 
-    async fn recorded(&mut self, command: &str) -> Result<String, AskError> {
+    async fn recorded(&mut self, command: &str, noted: Noted) -> Result<String, AskError> {
         let begun = Instant::now();
         let result = self.exchange(command).await;
         let end = match &result {
@@ -166,7 +166,7 @@ impl Session {
             Ok(answer) => format!("{} lines", answer.trim().lines().count()),
             Err(error) => error.to_string(),
         };
-        self.recorder.statement(&format!("{}: {command}", self.address), begun.elapsed(), &end);
+        noted(&self.recorder, &format!("{}: {command}", self.address), begun.elapsed(), &end);
         result
     }
 

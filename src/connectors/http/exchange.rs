@@ -8,7 +8,7 @@ use reqwest::{Client, Method, Url, redirect};
 
 use super::answer::{Answer, Expectation};
 use crate::connectors::patience::{Patience, Stopped};
-use crate::connectors::{ActionError, Call};
+use crate::connectors::{ActionError, Call, Noted, Recorder};
 use crate::model::{Arguments, Object, Span, Value};
 
 /// What is read of a body; conditions on JSON need the whole of it.
@@ -140,7 +140,8 @@ impl Order {
         });
         let end =
             result.as_ref().map_or_else(ToString::to_string, |answer| format!("{}, {} bytes", answer.status, answer.body.len()));
-        call.recorder.statement(shown, begun.elapsed(), &end);
+        let noted: Noted = if self.method.is_safe() { Recorder::question } else { Recorder::statement };
+        noted(&call.recorder, shown, begun.elapsed(), &end);
         result
     }
 

@@ -23,7 +23,7 @@ async fn ask(session: &mut Session, call: &Call) -> Result<Rows, ActionError> {
     // Recorded as it was written: a secret among the values would not be known again once it is quoted.
     let found = found.map_err(|error| said(&error));
     let end = found.as_ref().map_or_else(Clone::clone, |rows| format!("{} rows", rows.len()));
-    session.recorder().statement(sql, begun.elapsed(), &end);
+    session.recorder().question(sql, begun.elapsed(), &end);
     let found = found.map_err(|why| ActionError::untouched(call.recorder.redact(&format!("`{sql}` failed: {why}"))))?;
     session.execute("ROLLBACK").await?;
     let mut rows = Rows::default();

@@ -133,7 +133,7 @@ pub(super) async fn open_link(call: &Call, target: &Target, link: Link) -> Resul
         ActionError::untouched(format!("no session with {} at {}: {}", target.name, link.address(), told(&error)))
     });
     let end = opened.as_ref().map_or_else(ToString::to_string, |conn| format!("ok, connection {}", conn.id()));
-    call.recorder.statement(&format!("connect {} (tls {})", link.address(), link.tls), begun.elapsed(), &end);
+    call.recorder.question(&format!("connect {} (tls {})", link.address(), link.tls), begun.elapsed(), &end);
     let (conn, recorder) = (opened?, call.recorder.clone());
     let mut session = Session { conn, link, recorder, patience, dialect: Dialect::MySql, identity: Value::Null };
     session.silently(SETUP).await?;
@@ -212,7 +212,7 @@ impl Session {
         let begun = Instant::now();
         let result = self.silently(sql).await;
         let end = result.as_ref().map_or_else(ToString::to_string, |rows| format!("{} rows", rows.len()));
-        self.recorder.statement(sql, begun.elapsed(), &end);
+        self.recorder.question(sql, begun.elapsed(), &end);
         result
     }
 

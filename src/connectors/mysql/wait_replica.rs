@@ -154,7 +154,7 @@ async fn wait(session: &mut Session, order: &Order) -> Result<Applied, ActionErr
         }
     };
     let end = format!("asked {} times, last answer {last}", watch.asked());
-    session.recorder().statement(statement(session.dialect()), watch.elapsed(), &end);
+    session.recorder().question(statement(session.dialect()), watch.elapsed(), &end);
     result
 }
 

@@ -13,7 +13,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::connectors::patience::Patience;
 use crate::connectors::tls::{Tls, explained};
-use crate::connectors::{ActionError, Call, Recorder, Target};
+use crate::connectors::{ActionError, Call, Noted, Recorder, Target};
 use crate::model::{Span, Value};
 
 /// One row of an answer, by column name.
@@ -185,7 +185,8 @@ impl Console {
             Ok(rows) => format!("{} rows", rows.len()),
             Err(error) => error.to_string(),
         };
-        self.recorder.statement(&format!("[{}] {command}", self.address), begun.elapsed(), &end);
+        let noted: Noted = if command.starts_with("SHOW ") { Recorder::question } else { Recorder::statement };
+        noted(&self.recorder, &format!("[{}] {command}", self.address), begun.elapsed(), &end);
         result
     }
 

@@ -70,7 +70,7 @@ impl Landing {
                 _ => None,
             });
             let (found, name) = cells.ok_or_else(|| failed("it answered no row".to_owned()))?;
-            call.recorder.statement(&format!("[{address}, {database}] {FINGERPRINT}"), begun.elapsed(), &found);
+            call.recorder.question(&format!("[{address}, {database}] {FINGERPRINT}"), begun.elapsed(), &found);
             if found != expected {
                 return Err(ActionError::untouched(format!(
                     "a query through {address} lands on the server {found}, and `{}` is {expected}",

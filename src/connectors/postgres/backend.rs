@@ -19,7 +19,7 @@ pub(super) async fn end(session: &Session, sessions: &[Object], within: Duration
     }
     let these = among(sessions);
     session
-        .rows(&format!("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE {these}"))
+        .execute(&format!("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE {these}"))
         .await
         .map_err(|error| error.of_change("pg_terminate_backend"))?;
     let patience = session.patience().at_most(within);

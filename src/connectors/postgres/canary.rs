@@ -72,7 +72,7 @@ pub(super) async fn send(
         let end = found.as_ref().map_or_else(Clone::clone, |ends| ends.join("; "));
         let via = canary.via.as_deref().unwrap_or("the target's address");
         let shown = format!("canary as {} through {via}: INSERT, UPDATE, DELETE … WHERE false; ROLLBACK", canary.user);
-        session.recorder().statement(&shown, begun.elapsed(), &end);
+        session.recorder().question(&shown, begun.elapsed(), &end);
         facts.push(json!({ "user": canary.user, "via": via, "ends": found? }));
     }
     Ok(json!(facts))

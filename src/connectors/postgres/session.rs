@@ -119,7 +119,7 @@ pub(super) async fn open_link(call: &Call, link: Link) -> Result<Session, Action
     };
     let end = connected.as_ref().map_or_else(Clone::clone, |_| "ok".to_owned());
     let shown = format!("connect {} as {} (tls {})", link.address(), link.user(), link.tls());
-    call.recorder.statement(&shown, begun.elapsed(), &end);
+    call.recorder.question(&shown, begun.elapsed(), &end);
     let (client, _) = connected
         .map_err(|error| ActionError::untouched(format!("no session with {} as {}: {error}", link.address(), link.user())))?;
     Ok(Session { client, link, recorder: call.recorder.clone(), patience, identity: Value::Null })
@@ -184,7 +184,7 @@ impl Session {
         let begun = Instant::now();
         let result = self.silently(sql).await;
         let end = result.as_ref().map_or_else(ToString::to_string, |rows| format!("{} rows", rows.len()));
-        self.recorder.statement(shown, begun.elapsed(), &end);
+        self.recorder.question(shown, begun.elapsed(), &end);
         result
     }
 
@@ -224,7 +224,7 @@ impl Session {
         let result = self.in_time(self.client.query_typed(sql, &typed)).await;
         let result = result.and_then(|rows| Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<_>, _>>()?));
         let end = result.as_ref().map_or_else(ToString::to_string, |rows| format!("{} rows", rows.len()));
-        self.recorder.statement(sql, begun.elapsed(), &end);
+        self.recorder.question(sql, begun.elapsed(), &end);
         result
     }
 

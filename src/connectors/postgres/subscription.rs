@@ -177,7 +177,7 @@ pub(super) async fn drop_slot(source: &Session, slot: &str) -> Result<(), Action
         let Some(reader) = found.reader else { break };
         if begun.elapsed() > BY_ITSELF && !told {
             let sql = format!("SELECT pg_catalog.pg_terminate_backend({reader})");
-            source.rows(&sql).await.map_err(|error| ActionError::touched(format!("the reader of `{slot}` stays: {error}")))?;
+            source.execute(&sql).await.map_err(|error| ActionError::touched(format!("the reader of `{slot}` stays: {error}")))?;
             told = true;
         }
         let rest = TOLD.saturating_sub(begun.elapsed());

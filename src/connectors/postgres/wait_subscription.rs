@@ -217,7 +217,7 @@ async fn wait(call: &Call, ends: &Ends, order: &Order) -> Result<Applied, Action
         }
     };
     let end = format!("asked {} times, last answer {last}", watch.asked());
-    ends.subscriber.recorder().statement(&order.subscriber_question(), watch.elapsed(), &end);
+    ends.subscriber.recorder().question(&order.subscriber_question(), watch.elapsed(), &end);
     result
 }
 

@@ -11,7 +11,7 @@ use super::amqp::Wire;
 use crate::connectors::http::install_tls;
 use crate::connectors::patience::{Patience, Stopped};
 use crate::connectors::tls::Tls;
-use crate::connectors::{ActionError, Call, Recorder, Target};
+use crate::connectors::{ActionError, Call, Noted, Recorder, Target};
 use crate::model::{Span, Value};
 
 /// No answer of the API takes longer than this on a broker that is well.
@@ -219,14 +219,15 @@ impl Broker {
 
     async fn recorded(&self, method: Method, path: &[&str], query: &str, body: Option<&Value>) -> Result<Value, Trouble> {
         let begun = Instant::now();
-        let shown = self.shown(&method, path, query, body);
+        let (shown, is_look) = (self.shown(&method, path, query, body), method == Method::GET);
         let result = self.exchange(method, self.address(path, query), body).await;
         let end = match &result {
             Ok(Value::Array(rows)) => format!("ok, {} entries", rows.len()),
             Ok(_) => "ok".to_owned(),
             Err(trouble) => trouble.to_string(),
         };
-        self.recorder.statement(&shown, begun.elapsed(), &end);
+        let noted: Noted = if is_look { Recorder::question } else { Recorder::statement };
+        noted(&self.recorder, &shown, begun.elapsed(), &end);
         result
     }
 

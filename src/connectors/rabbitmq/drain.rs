@@ -144,7 +144,7 @@ async fn wait_until_empty(gauge: &Gauge<'_>) -> Result<Drained, ActionError> {
     };
     let shown = broker.shown(&Method::GET, &["queues", broker.vhost()], EXACT, None);
     let end = format!("asked {} times, last answer {} messages", emptying.watch().asked(), emptying.last());
-    broker.recorder().statement(&format!("{shown}; queue.declare passive for each"), emptying.watch().elapsed(), &end);
+    broker.recorder().question(&format!("{shown}; queue.declare passive for each"), emptying.watch().elapsed(), &end);
     result
 }
 

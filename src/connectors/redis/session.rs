@@ -14,7 +14,7 @@ use super::address::Address;
 use super::reply;
 use crate::connectors::patience::{Patience, Stopped};
 use crate::connectors::tls::Tls;
-use crate::connectors::{ActionError, Call, Recorder, Target};
+use crate::connectors::{ActionError, Call, Noted, Recorder, Target};
 use crate::model::{Arguments, Span, Value};
 
 /// An open, identified session.
@@ -95,7 +95,7 @@ pub(super) async fn connect_as(
     let begun = Instant::now();
     let opened = bounded(&patience.at_most(within), wire(address, &tls)).await;
     let end = opened.as_ref().map_or_else(ToString::to_string, |_| format!("ok, TLS {}", tls.word()));
-    call.recorder.statement(&format!("{address}: connect"), begun.elapsed(), &end);
+    call.recorder.question(&format!("{address}: connect"), begun.elapsed(), &end);
     let failed = |why: String| ActionError::untouched(format!("{address} cannot be reached: {why}"));
     let (connection, driver, peer) = opened.map_err(|fault| failed(fault.to_string()))?;
     let mut session = Session { connection, driver, recorder: call.recorder.clone(), patience, address: address.clone(), peer };
@@ -148,7 +148,7 @@ impl Session {
             }
         };
         if let Some(shown) = shown {
-            self.recorded(&shown, &words).await?;
+            self.recorded(&shown, &words, Recorder::question).await?;
         }
         if db != 0 {
             self.ask(&["SELECT", &db.to_string()]).await?;
@@ -206,14 +206,14 @@ impl Session {
 
     /// Sends a command that only looks, and records it.
     pub(super) async fn ask(&mut self, words: &[&str]) -> Result<Reply, Fault> {
-        self.recorded(&reply::shown(words), words).await
+        self.recorded(&reply::shown(words), words, Recorder::question).await
     }
 
     /// Sends a command that changes the node. A lost answer leaves it in doubt.
     pub(super) async fn change(&mut self, words: &[&str]) -> Result<Reply, ActionError> {
         self.patience.check()?;
         let shown = reply::shown(words);
-        self.recorded(&shown, words).await.map_err(|fault| match &fault {
+        self.recorded(&shown, words, Recorder::statement).await.map_err(|fault| match &fault {
             Fault::Refused(why) => ActionError::touched(format!("{}: `{shown}` was refused: {why}", self.address)),
             Fault::Lost(_) | Fault::Stopped(_) => {
                 ActionError::in_doubt(format!("{}: nobody saw the answer to `{shown}`: {fault}", self.address))
@@ -256,7 +256,7 @@ impl Session {
         answers
     }
 
-    async fn recorded(&mut self, shown: &str, words: &[&str]) -> Result<Reply, Fault> {
+    async fn recorded(&mut self, shown: &str, words: &[&str], noted: Noted) -> Result<Reply, Fault> {
         let begun = Instant::now();
         let result = self.silently(words).await;
         let end = match &result {
@@ -268,13 +268,13 @@ impl Session {
             Ok(_) => "answered".to_owned(),
             Err(fault) => fault.to_string(),
         };
-        self.note(shown, begun.elapsed(), &end);
+        noted(&self.recorder, &format!("{}: {shown}", self.address), begun.elapsed(), &end);
         result
     }
 
-    /// Records something that was sent to this node.
+    /// Records questions that this node was asked.
     pub(super) fn note(&self, shown: &str, took: Duration, end: &str) {
-        self.recorder.statement(&format!("{}: {shown}", self.address), took, end);
+        self.recorder.question(&format!("{}: {shown}", self.address), took, end);
     }
 
     /// Where progress is noted.

@@ -104,7 +104,7 @@ pub(super) fn send(
         }
     }
     ends.dedup();
-    session.recorder().statement(&format!("SAVEPOINT; {}; ROLLBACK TO", sent.join("; ")), begun.elapsed(), &ends.join("; "));
+    session.recorder().question(&format!("SAVEPOINT; {}; ROLLBACK TO", sent.join("; ")), begun.elapsed(), &ends.join("; "));
     Ok(())
 }
 

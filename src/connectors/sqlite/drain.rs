@@ -117,7 +117,7 @@ fn wait_until_empty(session: &Session, order: &Order) -> Result<Applied, ActionE
         }
     };
     let end = format!("asked {} times, last answer {}", emptying.watch().asked(), emptying.last());
-    session.recorder().statement(&sql, emptying.watch().elapsed(), &end);
+    session.recorder().question(&sql, emptying.watch().elapsed(), &end);
     result
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::own_target;
 use super::query::{Question, bind, bindings};
 use super::session::{Access, Session, with_session};
-use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
+use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed, Recorder};
 use crate::model::{Arguments, Condition, Finding, Value};
 
 /// The action.
@@ -73,6 +73,7 @@ fn execute(session: &Session, call: &Call, condition: &Condition) -> Result<Appl
     let failed = |why: String| ActionError::untouched(format!("`{sql}` was rolled back: {why}"));
     let rows = session
         .recorded(
+            Recorder::statement,
             sql,
             |rows| format!("{rows} rows"),
             |c| {

@@ -104,7 +104,7 @@ fn wait(session: &Session, order: &Order) -> Result<Applied, ActionError> {
         }
     };
     let end = format!("asked {} times, last answer {}", watch.asked(), shown(last.flatten()));
-    session.recorder().statement(&sql, watch.elapsed(), &end);
+    session.recorder().question(&sql, watch.elapsed(), &end);
     result
 }
 

@@ -8,7 +8,7 @@ use super::cell::{from_json, to_json};
 use super::own_target;
 use super::session::{Access, Session, with_session};
 use crate::connectors::rows::{Expectation, Rows, answered};
-use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
+use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed, Recorder};
 use crate::model::{Arguments, Object, Value};
 
 /// The action.
@@ -31,7 +31,7 @@ impl Question {
     /// Asks it.
     pub(super) fn ask(&self, session: &Session) -> Result<Rows, ActionError> {
         let shown = |found: &Rows| format!("{} rows", found.count());
-        let asked = session.recorded(&self.sql, shown, |c| {
+        let asked = session.recorded(Recorder::question, &self.sql, shown, |c| {
             let mut statement = c.prepare(&self.sql)?;
             if !statement.readonly() || statement.column_count() == 0 {
                 return Err(rusqlite::Error::InvalidQuery);

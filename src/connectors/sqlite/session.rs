@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags, Params, Row};
 use serde_json::json;
 
 use crate::connectors::patience::{Patience, Stopped};
-use crate::connectors::{ActionError, Call, Recorder, Target};
+use crate::connectors::{ActionError, Call, Noted, Recorder, Target};
 use crate::model::{Span, Value};
 
 /// What a session may do.
@@ -181,7 +181,7 @@ impl Session {
 
     /// Runs a statement without parameters, and records it.
     pub(super) fn execute(&self, sql: &str) -> Result<usize, StatementError> {
-        self.recorded(sql, |rows| format!("ok, {rows} rows"), |c| c.execute(sql, []))
+        self.recorded(Recorder::statement, sql, |rows| format!("ok, {rows} rows"), |c| c.execute(sql, []))
     }
 
     /// Reads one row, and records the statement.
@@ -191,7 +191,7 @@ impl Session {
         params: impl Params + Clone,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StatementError> {
-        self.recorded(sql, |_| "1 row".to_owned(), |c| c.query_row(sql, params.clone(), &read))
+        self.recorded(Recorder::question, sql, |_| "1 row".to_owned(), |c| c.query_row(sql, params.clone(), &read))
     }
 
     /// Reads all rows, and records the statement.
@@ -202,6 +202,7 @@ impl Session {
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StatementError> {
         self.recorded(
+            Recorder::question,
             sql,
             |rows: &Vec<T>| format!("{} rows", rows.len()),
             |c| c.prepare(sql)?.query_map(params.clone(), &read)?.collect(),
@@ -211,6 +212,7 @@ impl Session {
     /// Does something and records it as `shown`, with its duration and its end.
     pub(super) fn recorded<T>(
         &self,
+        noted: Noted,
         shown: &str,
         answer: impl FnOnce(&T) -> String,
         ask: impl FnMut(&Connection) -> rusqlite::Result<T>,
@@ -221,7 +223,7 @@ impl Session {
             Ok(value) => answer(value),
             Err(error) => error.to_string(),
         };
-        self.recorder.statement(shown, begun.elapsed(), &end);
+        noted(&self.recorder, shown, begun.elapsed(), &end);
         result
     }
 
@@ -285,7 +287,7 @@ impl Transaction<'_> {
     pub(super) fn commit(mut self) -> Result<(), ActionError> {
         self.over = true;
         let session = self.session;
-        match session.recorded("COMMIT", |()| "ok".to_owned(), |c| c.execute_batch("COMMIT")) {
+        match session.recorded(Recorder::statement, "COMMIT", |()| "ok".to_owned(), |c| c.execute_batch("COMMIT")) {
             Ok(()) => Ok(()),
             Err(error) => {
                 let open = !session.connection.is_autocommit();

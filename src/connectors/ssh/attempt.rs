@@ -12,9 +12,9 @@ use super::exec::{End, NoEnd};
 use super::host::{Host, Ran};
 use super::order::Order;
 use super::shell::quoted;
-use crate::connectors::ActionError;
 use crate::connectors::command::{Capture, Printed};
 use crate::connectors::patience::Patience;
+use crate::connectors::{ActionError, Recorder};
 
 /// What is known of an attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -83,7 +83,7 @@ impl<'a> Attempts<'a> {
         let left = self.host.patience().left();
         let reserve = (left / 3).min(Duration::from_secs(6));
         let patience = self.host.patience().at_most(left.saturating_sub(reserve));
-        match self.host.kept(&shown, &self.starting(order), order.stdin.as_bytes(), &patience) {
+        match self.host.kept(&shown, &self.starting(order), order.stdin.as_bytes(), &patience, Recorder::statement) {
             Ok(ran) => self.read(&ran).map_err(|why| match why {
                 Unread::NotBegun(why) => ActionError::untouched(format!("`{shown}` at {}: {why}", self.host.shown())),
                 Unread::Unclear(why) => ActionError::in_doubt(format!("`{shown}` at {}: {why}", self.host.shown())),
@@ -222,7 +222,7 @@ echo $? > "$d/c"; mv "$d/c" "$d/code""#;
         );
         let ran = self
             .host
-            .kept(&format!("end what is alive under {}", self.folder()), &script, b"", patience)
+            .kept(&format!("end what is alive under {}", self.folder()), &script, b"", patience, Recorder::statement)
             .map_err(|error| error.to_string())?;
         let text = ran.text();
         match text.split_once(' ') {

@@ -11,7 +11,7 @@ use super::session::Session;
 use super::shell::{framed, quoted, shown, words};
 use crate::connectors::command::{Capture, Printed};
 use crate::connectors::patience::Patience;
-use crate::connectors::{ActionError, Recorder};
+use crate::connectors::{ActionError, Noted, Recorder};
 use crate::model::{Digest, Value};
 
 /// A host behind one session.
@@ -140,13 +140,14 @@ impl Host {
 
     /// Runs a script that only looks.
     pub(super) fn look_script(&self, shown: &str, script: &str) -> Result<Ran, ActionError> {
-        self.kept(shown, script, b"", &self.patience)
+        self.kept(shown, script, b"", &self.patience, Recorder::question)
             .map_err(|error| ActionError::untouched(format!("`{shown}` at {}: {error}", self.shown())))
     }
 
     /// Runs a script that changes something; any end but 0 is an error.
     pub(super) fn act_script(&self, shown: &str, script: &str, stdin: &[u8]) -> Result<Ran, ActionError> {
-        let ran = self.kept(shown, script, stdin, &self.patience).map_err(|error| self.lost(shown, &error))?;
+        let ran =
+            self.kept(shown, script, stdin, &self.patience, Recorder::statement).map_err(|error| self.lost(shown, &error))?;
         if ran.is_ok() {
             return Ok(ran);
         }
@@ -163,9 +164,9 @@ impl Host {
     }
 
     /// Runs a script, keeps what it prints, and records it under `shown`.
-    pub(super) fn kept(&self, shown: &str, script: &str, stdin: &[u8], patience: &Patience) -> Result<Ran, NoEnd> {
+    pub(super) fn kept(&self, shown: &str, script: &str, stdin: &[u8], patience: &Patience, noted: Noted) -> Result<Ran, NoEnd> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let end = self.recorded(shown, script, stdin, patience, |stream, bytes| {
+        let end = self.recorded(shown, script, stdin, patience, noted, |stream, bytes| {
             let (kept, cap) = match stream {
                 Stream::Out => (&mut stdout, LONGEST),
                 Stream::Err => (&mut stderr, 64 * 1024),
@@ -179,7 +180,7 @@ impl Host {
     /// Runs a script and hands what it prints to the journal, line by line.
     pub(super) fn streamed(&self, shown: &str, script: &str, stdin: &[u8]) -> Result<(End, Printed, Printed), NoEnd> {
         let (mut out, mut err) = (Capture::new("stdout", self.recorder.clone()), Capture::new("stderr", self.recorder.clone()));
-        let end = self.recorded(shown, script, stdin, &self.patience, |stream, bytes| match stream {
+        let end = self.recorded(shown, script, stdin, &self.patience, Recorder::statement, |stream, bytes| match stream {
             Stream::Out => out.take(bytes),
             Stream::Err => err.take(bytes),
         });
@@ -193,12 +194,13 @@ impl Host {
         script: &str,
         stdin: &[u8],
         patience: &Patience,
+        noted: Noted,
         heard: impl FnMut(Stream, &[u8]),
     ) -> Result<End, NoEnd> {
         let begun = Instant::now();
         let result = exec(&self.session, &framed(script, stdin), patience, heard);
         let end = result.as_ref().map_or_else(ToString::to_string, ToString::to_string);
-        self.recorder.statement(shown, begun.elapsed(), &end);
+        noted(&self.recorder, shown, begun.elapsed(), &end);
         result
     }
 

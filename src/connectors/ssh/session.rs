@@ -76,7 +76,7 @@ where
         let _permit = permit;
         let opened = Session::open(&address, &places, &limit);
         let end = opened.as_ref().map_or_else(|error| error.message.clone(), |session| session.fingerprint.clone());
-        recorder.statement(&format!("ssh {}", address.shown()), begun.elapsed(), &end);
+        recorder.question(&format!("ssh {}", address.shown()), begun.elapsed(), &end);
         let result = opened.and_then(|session| {
             let host = Host::new(session, address, recorder, waiting, attempt);
             work(&host)

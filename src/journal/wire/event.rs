@@ -77,6 +77,10 @@ events! {
         "step" step: StepId, "attempt" attempt: u32, "statement" statement: String, "duration_ms" duration_ms: u64,
         "result" result: String
     }
+    "question_asked" QuestionAsked {
+        "step" step: StepId, "attempt" attempt: u32, "question" question: String, "duration_ms" duration_ms: u64,
+        "result" result: String
+    }
     "output_captured" OutputCaptured { "step" step: StepId, "attempt" attempt: u32, "stream" stream: String, "text" text: String }
     "progress_noted" ProgressNoted { "step" step: StepId, "attempt" attempt: u32, "text" text: String }
     "attempt_succeeded" AttemptSucceeded {

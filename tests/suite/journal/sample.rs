@@ -81,6 +81,13 @@ pub fn every_event() -> Vec<Event> {
             snapshot: value(),
             timeout_ms: u64::MAX,
         },
+        Event::QuestionAsked {
+            step: step(),
+            attempt: 1,
+            question: "SHOW GRANTS FOR 'shop_app'@'%'".to_owned(),
+            duration_ms: 1,
+            result: "2 rows".to_owned(),
+        },
         Event::StatementSent {
             step: step(),
             attempt: 1,
