@@ -1,5 +1,6 @@
 //! What can happen in a run, in the past tense. The journal is a list of these and the state is their fold.
 
+use super::{Resolver, RollbackCause, SkipReason};
 use crate::model::{Actor, Digest, Finding, RunId, RunOutcome, StepId, Timestamp, Touch, Value};
 
 /// Something that happened.
@@ -361,47 +362,4 @@ pub enum Event {
         /// Why not.
         reason: String,
     },
-}
-
-/// Why a step was passed over.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SkipReason {
-    /// Its `when` was false.
-    WhenFalse,
-    /// A person said so.
-    Ordered {
-        /// Who.
-        by: Actor,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// Why a run turned back.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum RollbackCause {
-    /// A step failed.
-    StepFailed(StepId),
-    /// A person rejected at this step.
-    Rejected(StepId),
-    /// A deadline passed at this step.
-    DeadlinePassed(StepId),
-    /// A person ordered it.
-    Ordered {
-        /// Who.
-        by: Actor,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// Who or what decided about an attempt in doubt.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Resolver {
-    /// The read-only look.
-    Probe,
-    /// The plan's declared policy.
-    Policy,
-    /// A person.
-    Person(Actor),
 }

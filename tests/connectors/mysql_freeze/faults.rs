@@ -28,7 +28,7 @@ async fn killed_at<T>(
         tokio::select! {
             biased;
             () = tokio::time::sleep(Duration::from_micros(200)) => {
-                let seen = bench.notes().into_iter().any(|note| matches!(note.kind, NoteKind::Statement { statement, .. } if statement.starts_with(word)));
+                let seen = bench.notes().into_iter().any(|note| matches!(note.kind, NoteKind::Statement { statement: sent, .. } | NoteKind::Question { question: sent, .. } if sent.starts_with(word)));
                 if seen && fired == 0 {
                     server.kill();
                     fired += 1;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use pointsman::audit::verify;
 use pointsman::journal::memory::Memory;
 use pointsman::journal::{Reader, RunFolder, Verdict, open};
+use pointsman::run::Event;
 
 use super::sample::{clocks, commit, create, every_event, executor};
 
@@ -13,11 +14,16 @@ fn corpus(version: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compat").join(version)
 }
 
+/// Every kind of event that there was when the corpus of version 1 was made. A new kind does not change the format of the others.
+fn events_of_the_corpus() -> Vec<Event> {
+    every_event().into_iter().filter(|event| !matches!(event, Event::QuestionAsked { .. })).collect()
+}
+
 /// The bytes of version 1: every kind of event, in two epochs, settled.
 fn version_1() -> Vec<u8> {
     let memory = Memory::new(1);
     let mut writer = create(&memory);
-    let events = every_event();
+    let events = events_of_the_corpus();
     for batch in events.chunks(7) {
         commit(&mut writer, batch.to_vec());
     }
@@ -37,7 +43,7 @@ fn version_1_is_read_and_says_what_it_said() {
     }
     let stored = fs::read(folder.journal()).expect("the corpus of version 1 is part of the repository");
     let records: Vec<_> = Reader::open(&folder.journal()).unwrap().map(|entry| entry.unwrap().record).collect();
-    let mut expected = every_event();
+    let mut expected = events_of_the_corpus();
     expected.push(executor(42));
     assert_eq!(records.iter().map(|record| record.event.clone()).collect::<Vec<_>>(), expected);
     assert_eq!((records[0].epoch, records.last().unwrap().epoch), (1, 2));
