@@ -148,7 +148,7 @@ impl Act for CreateSubscription {
             return Err(ActionError::untouched(what));
         }
         if sight.slot.is_none() {
-            let made = sight.source.rows(&order.slot_statement()).await;
+            let made = sight.source.execute(&order.slot_statement()).await;
             made.map_err(|error| match error {
                 StatementError::Lost(_) => error.of_change("pg_create_logical_replication_slot"),
                 StatementError::Server { .. } | StatementError::Stopped(_) => {

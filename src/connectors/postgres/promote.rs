@@ -176,7 +176,7 @@ impl Act for Promote {
         if standby.in_recovery() {
             replayed(&order, &mut standby).await?;
             at = standby.position("replayed").map(|lsn| lsn.to_string());
-            let done = standby.session.value(&order.statement()).await.map_err(|error| error.of_change("pg_promote"))?;
+            let done = standby.session.called(&order.statement()).await.map_err(|error| error.of_change("pg_promote"))?;
             standby.read().await.map_err(ActionError::after_change)?;
             if standby.in_recovery() {
                 let answer = done.unwrap_or_default();

@@ -194,6 +194,16 @@ impl Session {
         Ok(rows.first().and_then(|row| row.keys().next().and_then(|name| text(row, name))))
     }
 
+    /// The same of a function that changes something.
+    pub(super) async fn called(&self, sql: &str) -> Result<Option<String>, StatementError> {
+        let begun = Instant::now();
+        let result =
+            self.silently(sql).await.map(|rows| rows.first().and_then(|row| row.keys().next().and_then(|name| text(row, name))));
+        let end = result.as_ref().map_or_else(ToString::to_string, |answer| answer.clone().unwrap_or_default());
+        self.recorder.statement(sql, begun.elapsed(), &end);
+        result
+    }
+
     /// Runs a statement that changes something, and records it; answers how many rows it touched.
     pub(super) async fn execute(&self, sql: &str) -> Result<u64, StatementError> {
         self.execute_shown(sql, sql).await
