@@ -146,7 +146,60 @@ const CHECK_SHOVELS: ActionSpec = ActionSpec {
     facts: &[],
 };
 
-pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE, ALLOW, DRAIN, CHECK_SHOVELS];
+const CLOSE_CONNECTIONS: ActionSpec = ActionSpec {
+    name: "rabbitmq.close_connections",
+    summary: "Closes the connections of users in a virtual host, and sees that none comes back",
+    nature: Nature::Mutating,
+    target: TARGET,
+    params: &[
+        ParamSpec::required(
+            "users",
+            TEXTS,
+            "names or patterns such as `shop*`; each must mean a user. Pointsman's own account is never among them",
+        ),
+        ParamSpec::default("except", TEXTS, "[]", "names or patterns to leave alone"),
+        CLOSE_WITHIN,
+        ParamSpec::default(
+            "quiet_for",
+            ParamType::Duration,
+            "\"5s\"",
+            "how long no connection may come back; clients that connect again by themselves fail the step",
+        ),
+    ],
+    outputs: &[
+        OutputSpec { name: "users", doc: "how many users were meant" },
+        OutputSpec { name: "closed", doc: "how many connections were closed" },
+    ],
+    repeat: Repeat::Ensures,
+    has_probe: true,
+    undo: UndoSpec::NotNeeded,
+    facts: &[],
+};
+
+const CHECK_QUEUES: ActionSpec = ActionSpec {
+    name: "rabbitmq.check_queues",
+    summary: "Holds depth, consumers and state of queues to conditions, counted and not from statistics",
+    nature: Nature::ReadOnly,
+    target: TARGET,
+    params: &[
+        ParamSpec::required("queues", TEXTS, "names or patterns such as `orders*`; each must mean a queue"),
+        ParamSpec::default("except", TEXTS, "[]", "names or patterns to leave alone"),
+        ParamSpec::required(
+            "expect",
+            ParamType::Map(&ParamType::Condition),
+            "conditions that every queue must meet: `ready`, `unacknowledged`, `messages`, `consumers`, `state`, `type`",
+        ),
+        ParamSpec::default("every", ParamType::Duration, "\"500ms\"", "the pause between two askings"),
+        ParamSpec::default("within", ParamType::Duration, "\"0s\"", "how long to wait for it; asked once when left out"),
+    ],
+    outputs: &[OutputSpec { name: "queues", doc: "one entry per queue: what it holds, its consumers, its state" }],
+    repeat: Repeat::Ensures,
+    has_probe: false,
+    undo: UndoSpec::NotNeeded,
+    facts: &[],
+};
+
+pub(super) const ACTIONS: &[ActionSpec] = &[FREEZE, ALLOW, CLOSE_CONNECTIONS, DRAIN, CHECK_QUEUES, CHECK_SHOVELS];
 
 pub(super) const CONNECTORS: &[ConnectorSpec] = &[ConnectorSpec {
     name: "rabbitmq",

@@ -157,6 +157,13 @@ impl Drop for Daemon {
     }
 }
 
+/// A certificate authority (`ca.pem`), and a certificate of it for `localhost` (`server.pem`, `server.key`) that `user` can read.
+pub fn certificates(user: &str) -> Folder {
+    let folder = Folder::of(user);
+    certificates::certificates(folder.path(), user, "DNS:localhost");
+    folder
+}
+
 /// A port that nobody uses and no other test process is handed while this one lives.
 pub fn free_port() -> u16 {
     static HELD: Mutex<Vec<File>> = Mutex::new(Vec::new());

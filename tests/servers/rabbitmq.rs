@@ -29,6 +29,11 @@ pub struct Rabbit {
 impl Rabbit {
     /// A broker that answers. It takes 5 to 8 s.
     pub async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// A broker with further lines of configuration.
+    pub async fn with(lines: &str) -> Self {
         let folder = Folder::of("rabbitmq");
         let [amqp, http, dist, epmd_port] = [free_port(), free_port(), free_port(), free_port()];
         for name in ["home", "mnesia", "log"] {
@@ -37,7 +42,7 @@ impl Rabbit {
         }
         let settings = format!(
             "listeners.tcp.1 = 127.0.0.1:{amqp}\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {http}\n\
-             loopback_users = none\ndefault_user = {ADMIN}\ndefault_pass = {ADMIN_PASSWORD}\nlog.file.level = info\n"
+             loopback_users = none\ndefault_user = {ADMIN}\ndefault_pass = {ADMIN_PASSWORD}\nlog.file.level = info\n{lines}"
         );
         std::fs::write(folder.join("rabbitmq.conf"), settings).unwrap();
         std::fs::write(

@@ -247,7 +247,7 @@ impl Broker {
             request = request.json(body);
         }
         if method == Method::DELETE {
-            request = request.header("x-reason", "pointsman: writes are frozen, connections are closed");
+            request = request.header("x-reason", "pointsman: connections are closed for a cutover");
         }
         let request = request.build().map_err(|error| Trouble::NotSent(explain(&error.without_url())))?;
         let response = self.client.execute(request).await.map_err(|error| {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pointsman::connectors::rabbitmq::{AllowWrites, CheckShovels, Drain, FreezeWrites};
+use lapin::{Connection, ConnectionProperties};
+use pointsman::connectors::rabbitmq::{AllowWrites, CheckQueues, CheckShovels, CloseConnections, Drain, FreezeWrites};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -17,12 +18,14 @@ type Shared = Arc<OnceCell<Rabbit>>;
 
 pub fn cases() -> Vec<Named> {
     let broker = Shared::default();
-    let [a, b, c, d] = [0; 4].map(|_| broker.clone());
+    let [a, b, c, d, e, f] = [0; 6].map(|_| broker.clone());
     vec![
         named("rabbitmq.freeze_writes", move || of_freeze(a.clone())),
         named("rabbitmq.allow_writes", move || of_allow(b.clone())),
         named("rabbitmq.drain", move || of_drain(c.clone())),
         named("rabbitmq.check_shovels", move || of_shovels(d.clone())),
+        named("rabbitmq.close_connections", move || of_close(e.clone())),
+        named("rabbitmq.check_queues", move || of_queues(f.clone())),
     ]
 }
 
@@ -109,5 +112,36 @@ async fn of_shovels(broker: Shared) -> Case {
     place.case(case(bench, CheckShovels, call), ".*").tampered_by(move || {
         let (broker, vhost) = (broker.clone(), vhost.clone());
         async move { broker.get().unwrap().delete(&format!("parameters/shovel/{vhost}/mover")).await }
+    })
+}
+
+async fn of_close(broker: Shared) -> Case {
+    let (place, bench) = Place::new(broker).await;
+    let rabbit = place.broker.get().unwrap();
+    let address = format!("amqp://{}:{CANARY}@127.0.0.1:{}/{}", place.user, rabbit.amqp, place.vhost);
+    let client = Connection::connect(&address, ConnectionProperties::default()).await.unwrap();
+    rabbit.until_connected(&place.user, 1).await;
+    // What a client closes by itself is no business of the step: it lives as long as the case.
+    let held = Arc::new(tokio::sync::Mutex::new(vec![client]));
+    let call = bench.call("close", Some("mq"), json!({ "users": [place.user], "except": [CANARY], "quiet_for": "1ms" }));
+    let (broker, user, again) = (place.broker.clone(), place.user.clone(), held.clone());
+    place.case(case(bench, CloseConnections, call), ".*").tampered_by(move || {
+        let (broker, user, address, held) = (broker.clone(), user.clone(), address.clone(), again.clone());
+        async move {
+            let client = Connection::connect(&address, ConnectionProperties::default()).await.unwrap();
+            broker.get().unwrap().until_connected(&user, 1).await;
+            held.lock().await.push(client);
+        }
+    })
+}
+
+async fn of_queues(broker: Shared) -> Case {
+    let (place, bench) = Place::new(broker).await;
+    let params = json!({ "queues": ["orders"], "except": [CANARY], "expect": { "messages": 0, "consumers": 0, "state": { "not": CANARY } } });
+    let call = bench.call("queues", Some("mq"), params);
+    let (broker, vhost) = (place.broker.clone(), place.vhost.clone());
+    place.case(case(bench, CheckQueues, call), ".*").tampered_by(move || {
+        let (broker, vhost) = (broker.clone(), vhost.clone());
+        async move { broker.get().unwrap().publish(&vhost, "orders", 1).await }
     })
 }

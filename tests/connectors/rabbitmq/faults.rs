@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pointsman::connectors::rabbitmq::{AllowWrites, Drain, FreezeWrites};
+use pointsman::connectors::rabbitmq::{AllowWrites, CheckQueues, CloseConnections, Drain, FreezeWrites};
 use pointsman::connectors::{Act as _, Inspect as _};
 use pointsman::model::{Finding, Touch};
 use serde_json::{Value, json};
@@ -116,6 +116,10 @@ async fn the_account_of_the_documentation_is_enough_and_less_is_refused() {
     client.publish("orders").await.unwrap();
     AllowWrites.undo(&call, &snapshot).await.unwrap();
     client.publish("orders").await.expect_err("the connection is closed");
+    let look = json!({ "queues": ["orders"], "expect": { "messages": 1 } });
+    attempt(&CheckQueues, &bench.call("look", Some("mq"), look)).await.unwrap();
+    let close = json!({ "users": ["shop"], "quiet_for": "1ms" });
+    attempt(&CloseConnections, &bench.call("close", Some("mq"), close)).await.unwrap();
     rabbit.delete("queues/%2F/orders").await;
     assert_eq!(rabbit.definitions().await, before);
 

@@ -8,9 +8,12 @@ use serde_json::{Value, json};
 use crate::bench::{Bench, CANARY};
 use crate::servers::rabbitmq::Rabbit;
 
+mod close;
 mod drain;
 mod faults;
 mod freeze;
+mod queues;
+mod secured;
 
 /// A bench with the broker's `/` as the target `mq`.
 pub fn bench(rabbit: &Rabbit) -> Bench {
