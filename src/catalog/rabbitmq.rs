@@ -206,7 +206,11 @@ pub(super) const CONNECTORS: &[ConnectorSpec] = &[ConnectorSpec {
     summary: "One virtual host of a RabbitMQ broker, over the management API and AMQP",
     settings: &[
         ParamSpec::required("url", ParamType::Text, "the management API, such as `http://mq-old:15672`; one broker, no balancer"),
-        ParamSpec::required("amqp", ParamType::Text, "AMQP of the same broker: `amqp://host:port`; `tls` is for `url`"),
+        ParamSpec::required(
+            "amqp",
+            ParamType::Text,
+            "AMQP of the same broker: `amqp://host:port`, or `amqps://host:port` with `tls`",
+        ),
         ParamSpec::required("user", ParamType::Text, "the account that Pointsman uses; it needs the tag `administrator`"),
         PASSWORD,
         ParamSpec::default("vhost", ParamType::Text, "\"/\"", "the virtual host"),

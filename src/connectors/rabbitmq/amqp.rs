@@ -1,5 +1,6 @@
 //! The way over AMQP: exact depths by passive declare, and publishes that are sent to be refused.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lapin::message::BasicReturnMessage;
@@ -8,8 +9,12 @@ use lapin::types::FieldTable;
 use lapin::uri::{AMQPAuthority, AMQPUri, AMQPUserInfo};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Error, ErrorKind};
 use reqwest::Url;
+use rustls::ClientConfig;
+
+use super::secured::Secured;
 
 use crate::connectors::patience::Patience;
+use crate::connectors::tls::Tls;
 use crate::connectors::{ActionError, Call, Recorder};
 
 /// The code of a refusal on a channel.
@@ -19,6 +24,8 @@ const ACCESS_REFUSED: u16 = 403;
 #[derive(Clone, Debug)]
 pub(super) struct Wire {
     uri: AMQPUri,
+    /// With `amqps`: how the broker is verified.
+    tls: Option<Arc<ClientConfig>>,
     name: String,
     within: Duration,
     recorder: Recorder,
@@ -46,25 +53,28 @@ pub(super) struct Declared {
 }
 
 impl Wire {
-    /// Reads `amqp` of a target: `amqp://host:port`.
-    pub(super) fn of(address: &str, vhost: &str, within: Duration, call: &Call) -> Result<Self, ActionError> {
+    /// Reads `amqp` of a target: `amqp://host:port`, or `amqps://host:port` with the target's `tls`.
+    pub(super) fn of(address: &str, vhost: &str, within: Duration, tls: &Tls, call: &Call) -> Result<Self, ActionError> {
         let url = Url::parse(address).map_err(|error| ActionError::untouched(format!("`amqp` is no address: {error}")))?;
-        if url.scheme() == "amqps" {
-            return Err(ActionError::untouched("AMQP over TLS is not covered: `amqp` must begin with `amqp://`")
-                .hint("name a listener without TLS on a private address, or a local tunnel such as stunnel"));
-        }
-        if url.scheme() != "amqp" {
-            return Err(ActionError::untouched("`amqp` must begin with `amqp://`"));
-        }
+        let (tls, port) = match (url.scheme(), tls) {
+            ("amqp", _) => (None, 5672),
+            ("amqps", Tls::On { config, .. }) => (Some(config.clone()), 5671),
+            ("amqps", Tls::Off) => {
+                return Err(ActionError::untouched("`amqp` begins with `amqps://`, and `tls` is not given or off")
+                    .hint("give `tls: { mode: verify-full }`, with `ca` where the authority is your own"));
+            }
+            _ => return Err(ActionError::untouched("`amqp` must begin with `amqp://` or `amqps://`")),
+        };
         let Some(host) = url.host_str() else { return Err(ActionError::untouched("`amqp` names no host")) };
         if !url.username().is_empty() || url.password().is_some() {
             return Err(ActionError::untouched("`amqp` must hold no user: give `user` and `password`"));
         }
         let nobody = AMQPUserInfo { username: String::new(), password: String::new() };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let authority = AMQPAuthority { userinfo: nobody, host, port: url.port().unwrap_or(5672) };
+        let authority = AMQPAuthority { userinfo: nobody, host, port: url.port().unwrap_or(port) };
         Ok(Self {
             uri: AMQPUri { authority, vhost: vhost.to_owned(), ..AMQPUri::default() },
+            tls,
             name: format!("pointsman {}/{}", call.run, call.step),
             within,
             recorder: call.recorder.clone(),
@@ -77,11 +87,21 @@ impl Wire {
         let mut uri = self.uri.clone();
         uri.authority.userinfo = AMQPUserInfo { username: user.to_owned(), password: password.to_owned() };
         let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        let runtime = lapin::runtime::default_runtime().map_err(|error| explain(&error))?;
-        let connecting = Connection::connect_uri_with_runtime(uri, properties, runtime);
+        let connecting = async {
+            match &self.tls {
+                None => {
+                    let runtime = lapin::runtime::default_runtime().map_err(|error| explain(&error))?;
+                    Connection::connect_uri_with_runtime(uri, properties, runtime).await.map_err(|error| explain(&error))
+                }
+                Some(config) => {
+                    let runtime = Secured::runtime(config, &uri.authority.host)?;
+                    Connection::connect_uri_with_runtime(uri, properties, runtime).await.map_err(|error| explain(&error))
+                }
+            }
+        };
         let patience = self.patience.at_most(self.within);
         tokio::select! {
-            result = connecting => result.map_err(|error| format!("the login as `{user}` failed: {}", explain(&error))),
+            result = connecting => result.map_err(|why| format!("the login as `{user}` failed: {why}")),
             stopped = patience.over() => Err(format!("the login as `{user}` did not end: {stopped}")),
         }
     }

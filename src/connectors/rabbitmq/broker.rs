@@ -101,7 +101,7 @@ impl Broker {
         let password = settings.opt_text("password")?.unwrap_or_default().to_owned();
         let vhost = settings.opt_text("vhost")?.unwrap_or("/").to_owned();
         let patience = Patience::of(call);
-        let wire = Wire::of(settings.text("amqp")?, &vhost, connect_within, call)?;
+        let wire = Wire::of(settings.text("amqp")?, &vhost, connect_within, &tls, call)?;
         let mut broker =
             Self { client, url, user, password, vhost, identity: Value::Null, wire, recorder: call.recorder.clone(), patience };
         broker.identify(target).await?;

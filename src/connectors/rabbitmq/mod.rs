@@ -11,6 +11,7 @@ mod feed;
 mod freeze;
 mod permission;
 mod queues;
+mod secured;
 mod sessions;
 mod shovel;
 mod thaw;

@@ -1,4 +1,4 @@
-//! TLS to the management API: verified, or refused before anything is said.
+//! TLS on both ways to the broker: verified, or refused before anything is said.
 
 use pointsman::connectors::rabbitmq::{CheckQueues, FreezeWrites};
 use pointsman::connectors::{Act as _, Inspect as _};
@@ -11,7 +11,7 @@ use crate::servers::rabbitmq::Rabbit;
 use crate::servers::{certificates, free_port, missing};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_management_api_is_verified_before_a_password_is_sent() {
+async fn both_ways_are_encrypted_and_verified() {
     if missing("rabbitmqctl", "rabbitmq-server") || missing("openssl", "openssl") {
         return;
     }
@@ -25,9 +25,10 @@ async fn the_management_api_is_verified_before_a_password_is_sent() {
             path("server.key")
         )
     };
-    let https = free_port();
+    let (amqps, https) = (free_port(), free_port());
     let lines = format!(
-        "management.ssl.ip = 127.0.0.1\nmanagement.ssl.port = {https}\n{}",
+        "listeners.ssl.1 = 127.0.0.1:{amqps}\n{}management.ssl.ip = 127.0.0.1\nmanagement.ssl.port = {https}\n{}",
+        files("ssl_options"),
         files("management.ssl")
     );
     let rabbit = Rabbit::with(&lines).await;
@@ -36,6 +37,7 @@ async fn the_management_api_is_verified_before_a_password_is_sent() {
     let mut bench = Bench::new();
     let mut settings = rabbit.target("/");
     settings["url"] = json!(format!("https://localhost:{https}"));
+    settings["amqp"] = json!(format!("amqps://localhost:{amqps}"));
     settings["tls"] = json!({ "mode": "verify-full", "ca": path("ca.pem") });
     bench.target("mq", "rabbitmq", settings.clone());
     // Canaries, closing and the way back go over it.
@@ -49,23 +51,26 @@ async fn the_management_api_is_verified_before_a_password_is_sent() {
     attempt(&CheckQueues, &bench.call("look", Some("mq"), look.clone())).await.unwrap();
     // By address the name is not the certificate's: only verify-ca takes it.
     let mut by_address = settings.clone();
-    by_address["url"] = json!(format!("https://127.0.0.1:{https}"));
+    by_address["amqp"] = json!(format!("amqps://127.0.0.1:{amqps}"));
     bench.target("address", "rabbitmq", by_address.clone());
     let error = CheckQueues.inspect(&bench.call("look", Some("address"), look.clone())).await.unwrap_err();
-    assert!(error.touch == Touch::Untouched && error.message.contains("nothing was sent"), "{error}");
+    assert!(error.touch == Touch::Untouched && error.message.contains("login"), "{error}");
     by_address["tls"]["mode"] = json!("verify-ca");
     bench.target("address", "rabbitmq", by_address);
     CheckQueues.inspect(&bench.call("look", Some("address"), look.clone())).await.unwrap();
-    // An authority that did not sign it; none at all; and AMQP, which has no TLS here.
-    let mut wrong = settings.clone();
-    wrong["tls"] = json!({ "mode": "verify-full", "ca": stranger.join("ca.pem").display().to_string() });
-    let mut without = settings.clone();
-    without.as_object_mut().unwrap().remove("tls");
-    let mut amqps = settings;
-    amqps["amqp"] = json!("amqps://localhost:5671");
-    for (target, why) in [(wrong, "nothing was sent"), (without, "`https://`"), (amqps, "AMQP over TLS is not covered")] {
-        bench.target("wrong", "rabbitmq", target);
+    // An authority that did not sign it, over AMQP alone and over both; and none at all.
+    let other = json!({ "mode": "verify-full", "ca": stranger.join("ca.pem").display().to_string() });
+    for (tls, url) in [(other.clone(), json!(format!("http://127.0.0.1:{}", rabbit.http))), (other, settings["url"].clone())] {
+        let mut wrong = settings.clone();
+        (wrong["tls"], wrong["url"]) = (tls, url);
+        bench.target("wrong", "rabbitmq", wrong);
         let error = CheckQueues.inspect(&bench.call("look", Some("wrong"), look.clone())).await.unwrap_err();
-        assert!(error.message.contains(why) && error.touch == Touch::Untouched, "{error}");
+        assert_eq!(error.touch, Touch::Untouched, "{error}");
     }
+    let mut without = settings;
+    without.as_object_mut().unwrap().remove("tls");
+    without["url"] = json!(format!("http://127.0.0.1:{}", rabbit.http));
+    bench.target("without", "rabbitmq", without);
+    let error = CheckQueues.inspect(&bench.call("look", Some("without"), look)).await.unwrap_err();
+    assert!(error.message.contains("amqps://") && error.hint.is_some(), "{error}");
 }
