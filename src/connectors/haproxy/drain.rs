@@ -97,7 +97,7 @@ async fn wait(call: &Call, order: &Order, fleet: &mut Fleet, names: &[String]) -
         if quiet.is_some_and(|since| since.elapsed() >= order.stable_for) {
             return Ok(Gone { before: first.open, came: last.ever - first.ever, waited: begun.elapsed() });
         }
-        let stuck = moved.elapsed() >= order.no_progress_for && least > 0;
+        let stuck = quiet.is_none() && moved.elapsed() >= order.no_progress_for;
         let stopped = if stuck { None } else { patience.sleep(order.every).await.err() };
         if stuck || stopped.is_some() {
             let why = stopped.map_or_else(

@@ -225,8 +225,9 @@ mod tests {
         let answer = "0x55 shop.eu a\n0x56 shop 10 20\n0x57 shopping b\n\n";
         assert_eq!(entry(answer, "shop"), Ok(Some("10 20".to_owned())));
         assert_eq!(entry(answer, "sho"), Ok(None));
-        assert!(entry("0x55 shop a\n0x56 shop b\n", "shop").unwrap_err().contains("twice"));
-        assert!(entry("Unknown map identifier. Please use #<id> or <file>.\n", "shop").unwrap_err().contains("Unknown map"));
+        assert!(entry("0x55 shop a\n0x56 shop b\n", "shop").is_err_and(|why| why.contains("twice")));
+        let unknown = entry("Unknown map identifier. Please use #<id> or <file>.\n", "shop");
+        assert!(unknown.is_err_and(|why| why.contains("Unknown map")));
     }
 
     #[test]
@@ -234,6 +235,6 @@ mod tests {
         for text in ["a b", "a;b", "a\nb", "", "<<", "a\\"] {
             assert!(word(text).is_err(), "{text:?}");
         }
-        assert_eq!(word("/etc/haproxy/side.map").unwrap(), "/etc/haproxy/side.map");
+        assert_eq!(word("/etc/haproxy/side.map"), Ok("/etc/haproxy/side.map"));
     }
 }
