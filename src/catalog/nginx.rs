@@ -2,6 +2,7 @@
 
 use super::{
     ActionSpec, ConnectorSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec, http, ramp,
+    ssh,
 };
 
 const TARGET: TargetRule = TargetRule::Required("nginx");
@@ -80,12 +81,17 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
 
 pub(super) const CONNECTORS: &[ConnectorSpec] = &[ConnectorSpec {
     name: "nginx",
-    summary: "nginx on this host, by a file that its configuration includes",
+    summary: "nginx on this host or on one behind SSH, by a file that its configuration includes",
     settings: &[
         ParamSpec::required("include", ParamType::Text, "the file; a relative path starts at the runbook's folder"),
         ParamSpec::optional("config", ParamType::Text, "the main configuration, for the test; nginx's own when left out"),
         ParamSpec::default("pid_file", ParamType::Text, "\"/run/nginx.pid\"", "where the master writes its process number"),
         ParamSpec::default("test", TEXTS, "[]", "the program that tests the configuration; `nginx -t` when left out"),
         ParamSpec::default("reload", TEXTS, "[]", "the program that reloads; a SIGHUP to the master when left out"),
+        ParamSpec::optional(
+            "ssh",
+            ParamType::Object(ssh::SETTINGS),
+            "the host where nginx runs, with the keys of a target of `ssh`; every path is then one of that host, and absolute",
+        ),
     ],
 }];

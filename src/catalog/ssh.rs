@@ -236,30 +236,26 @@ const ACL: ActionSpec = ActionSpec {
 
 pub(super) const ACTIONS: &[ActionSpec] = &[COMMAND, CHECK, FILE, STOP, START, MASK, DISABLE, ENABLE, PROCESS, ACL];
 
-pub(super) const CONNECTORS: &[ConnectorSpec] = &[ConnectorSpec {
-    name: "ssh",
-    summary: "A host over SSH; its key must be known",
-    settings: &[
-        ParamSpec::required("host", ParamType::Text, "the name or address"),
-        ParamSpec::default("port", ParamType::Integer, "22", "the port"),
-        ParamSpec::required("user", ParamType::Text, "the account to log in as"),
-        ParamSpec::optional(
-            "key",
-            ParamType::Text,
-            "a file with the private key; a relative path starts at the runbook's folder",
-        ),
-        ParamSpec::optional("passphrase", ParamType::Secret, "the passphrase of that key"),
-        ParamSpec::default("agent", ParamType::Boolean, "false", "log in with the keys of an ssh agent, instead of `key`"),
-        ParamSpec::optional("agent_socket", ParamType::Text, "the agent's socket; `SSH_AUTH_SOCK` when left out"),
-        ParamSpec::optional("known_hosts", ParamType::Text, "a file of known hosts; an unknown or changed key is refused"),
-        ParamSpec::optional("host_key", ParamType::Text, "the host's key, `SHA256:…` or a key line, instead of `known_hosts`"),
-        network::CONNECT_WITHIN,
-        ParamSpec::default("sudo", ParamType::Boolean, "false", "put `sudo -n --` before every program"),
-        ParamSpec::default("max_sessions", ParamType::Integer, "4", "how many sessions with the host may be open at once"),
-        ParamSpec::optional(
-            "run_dir",
-            ParamType::Text,
-            "the folder at the host that tells how programs ended; `.pointsman` in the account's home when left out",
-        ),
-    ],
-}];
+/// What it takes to log in at a host; connectors that act on a remote host have it under `ssh`.
+pub(super) const SETTINGS: &[ParamSpec] = &[
+    ParamSpec::required("host", ParamType::Text, "the name or address"),
+    ParamSpec::default("port", ParamType::Integer, "22", "the port"),
+    ParamSpec::required("user", ParamType::Text, "the account to log in as"),
+    ParamSpec::optional("key", ParamType::Text, "a file with the private key; a relative path starts at the runbook's folder"),
+    ParamSpec::optional("passphrase", ParamType::Secret, "the passphrase of that key"),
+    ParamSpec::default("agent", ParamType::Boolean, "false", "log in with the keys of an ssh agent, instead of `key`"),
+    ParamSpec::optional("agent_socket", ParamType::Text, "the agent's socket; `SSH_AUTH_SOCK` when left out"),
+    ParamSpec::optional("known_hosts", ParamType::Text, "a file of known hosts; an unknown or changed key is refused"),
+    ParamSpec::optional("host_key", ParamType::Text, "the host's key, `SHA256:…` or a key line, instead of `known_hosts`"),
+    network::CONNECT_WITHIN,
+    ParamSpec::default("sudo", ParamType::Boolean, "false", "put `sudo -n --` before every program"),
+    ParamSpec::default("max_sessions", ParamType::Integer, "4", "how many sessions with the host may be open at once"),
+    ParamSpec::optional(
+        "run_dir",
+        ParamType::Text,
+        "the folder at the host that tells how programs ended; `.pointsman` in the account's home when left out",
+    ),
+];
+
+pub(super) const CONNECTORS: &[ConnectorSpec] =
+    &[ConnectorSpec { name: "ssh", summary: "A host over SSH; its key must be known", settings: SETTINGS }];

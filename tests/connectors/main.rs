@@ -32,6 +32,7 @@ mod mysql_tables;
 #[cfg(feature = "mysql")]
 mod mysql_tls;
 mod nginx;
+mod nginx_host;
 mod pgbouncer;
 mod postgres_freeze;
 mod postgres_replication;

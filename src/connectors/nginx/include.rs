@@ -1,15 +1,13 @@
 //! The file that nginx includes: replaced atomically, tested, taken up by new workers, asked about, and put back byte by byte.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::json;
 
 use super::generation::Generation;
-use crate::connectors::command::{End, run_looking};
-use crate::connectors::file::replace::{Image, kept_beside, kept_path, put, real_path, remove};
+use super::place::Place;
+use crate::connectors::file::replace::{Image, kept_path};
 use crate::connectors::look::{Look, Rhythm};
 use crate::connectors::patience::Patience;
 use crate::connectors::{ActionError, Blocker, Call, Evidence, own_target};
@@ -17,6 +15,7 @@ use crate::model::{Arguments, Digest, Span, Value};
 
 /// The include of a target, and how its nginx is tested and reloaded.
 pub(super) struct Include {
+    place: Place,
     pub(super) path: PathBuf,
     /// Where the bytes from before are kept.
     pub(super) kept: PathBuf,
@@ -52,9 +51,9 @@ impl Snapshot {
 }
 
 impl Include {
-    pub(super) fn of(call: &Call) -> Result<Self, ActionError> {
-        let settings = &own_target(call)?.settings;
-        let path = real_path(&call.base_dir.join(settings.text("include")?));
+    pub(super) async fn of(call: &Call) -> Result<Self, ActionError> {
+        let (place, settings) = (Place::of(call)?, &own_target(call)?.settings);
+        let path = place.path(call, settings.text("include")?).await?;
         let mut test = settings.texts("test")?;
         if test.is_empty() {
             test = vec!["nginx".to_owned(), "-t".to_owned()];
@@ -64,6 +63,7 @@ impl Include {
         }
         Ok(Self {
             kept: kept_path(&path, call),
+            place,
             path,
             pid_file: call.base_dir.join(settings.opt_text("pid_file")?.unwrap_or("/run/nginx.pid")),
             test,
@@ -72,35 +72,40 @@ impl Include {
         })
     }
 
-    pub(super) fn generation(&self) -> Result<Generation, ActionError> {
-        Generation::read(&self.pid_file)
+    pub(super) async fn generation(&self, call: &Call) -> Result<Generation, ActionError> {
+        self.place.generation(call, &self.pid_file, &self.path).await
     }
 
-    pub(super) fn identity(&self) -> Result<Value, ActionError> {
-        Ok(json!({ "include": self.path.display().to_string(), "master": self.generation()?.master }))
+    pub(super) async fn identity(&self, call: &Call) -> Result<Value, ActionError> {
+        let (host, master) = (self.place.identity(call).await?, self.generation(call).await?.master);
+        let mut identity = json!({ "include": self.path.display().to_string(), "master": master });
+        if !host.is_null() {
+            identity["host"] = host;
+        }
+        Ok(identity)
     }
 
     /// The file now. It must exist: what nginx does not include yet cannot switch anything.
-    pub(super) fn read(&self) -> Result<Image, ActionError> {
-        Image::read(&self.path)?.ok_or_else(|| {
+    pub(super) async fn read(&self, call: &Call) -> Result<Image, ActionError> {
+        self.place.read(call, &self.path).await?.ok_or_else(|| {
             ActionError::untouched(format!("{} does not exist", self.path.display()))
                 .hint("put the route of today into it and include it once, before the night")
         })
     }
 
     /// The state before this step, also where an earlier attempt replaced the file already.
-    pub(super) fn capture(&self) -> Result<Value, ActionError> {
-        let now = self.read()?;
-        let old = Image::read(&self.kept)?.unwrap_or(now);
+    pub(super) async fn capture(&self, call: &Call) -> Result<Value, ActionError> {
+        let now = self.read(call).await?;
+        let old = self.place.read(call, &self.kept).await?.unwrap_or(now);
         Ok(json!({
             "path": self.path.display().to_string(), "kept": self.kept.display().to_string(), "old": old.digest().to_string(),
             "mode": old.mode, "uid": old.uid, "gid": old.gid, "bytes": old.bytes.len(),
         }))
     }
 
-    pub(super) fn blockers(&self) -> Vec<Blocker> {
-        let left = kept_beside(&self.path).into_iter().filter(|left| *left != self.kept);
-        left.map(|left| Blocker { what: format!("{} is left of another run", left.display()), owner: None }).collect()
+    pub(super) async fn blockers(&self, call: &Call) -> Result<Vec<Blocker>, ActionError> {
+        let left = self.place.beside(call, &self.path).await?.into_iter().filter(|left| *left != self.kept);
+        Ok(left.map(|left| Blocker { what: format!("{} is left of another run", left.display()), owner: None }).collect())
     }
 
     /// What is sent for a text, in words.
@@ -109,51 +114,30 @@ impl Include {
         vec![format!("replace {} by {digest}", self.path.display()), self.test.join(" "), reload]
     }
 
-    fn recorded(&self, call: &Call, text: &str, begun: Instant, result: &Result<(), ActionError>) {
-        let end = result.as_ref().map_or_else(|error| error.message.clone(), |()| "ok".to_owned());
-        call.recorder.statement(text, begun.elapsed(), &end);
-    }
-
-    fn replace(&self, call: &Call, image: &Image) -> Result<(), ActionError> {
-        let begun = Instant::now();
-        let result = put(&self.path, image);
-        self.recorded(call, &format!("replace {} by {}", self.path.display(), image.digest()), begun, &result);
-        result
-    }
-
     async fn tested(&self, call: &Call, patience: &Patience) -> Result<(), ActionError> {
-        let ended = run_looking(call, self.test.clone(), patience).await?;
-        if ended.end == End::Code(0) {
-            return Ok(());
-        }
-        Err(ActionError::untouched(format!("`{}` {}: {}", self.test.join(" "), ended.end, ended.stderr.text.trim())))
+        self.place.run(call, &self.test, patience).await?.map_err(ActionError::untouched)
     }
 
     /// Lets the master read its configuration anew, and waits until other workers serve: a master that does not like the
     /// configuration keeps its workers and says so in its log only.
     async fn reloaded(&self, call: &Call, patience: &Patience) -> Result<(), ActionError> {
-        let before = self.generation()?;
+        let before = self.generation(call).await?;
         if self.reload.is_empty() {
-            let begun = Instant::now();
-            let sent = kill(Pid::from_raw(before.master), Signal::SIGHUP).map_err(|error| {
-                ActionError::untouched(format!("the nginx master {} cannot be signalled: {error}", before.master))
-            });
-            self.recorded(call, &format!("SIGHUP to the nginx master {}", before.master), begun, &sent);
-            sent?;
+            self.place.hang_up(call, before.master).await?;
         } else {
-            let ended = run_looking(call, self.reload.clone(), patience).await?;
-            if ended.end != End::Code(0) {
-                let text = format!("`{}` {}: {}", self.reload.join(" "), ended.end, ended.stderr.text.trim());
-                return Err(ActionError::touched(text));
-            }
+            self.place
+                .run(call, &self.reload, patience)
+                .await
+                .map_err(ActionError::after_change)?
+                .map_err(ActionError::touched)?;
         }
         let patience = patience.at_most(TAKE_UP);
         loop {
-            let now = self.generation().map_err(|error| ActionError::touched(error.message))?;
-            if !now.serving.is_empty() && now.serving.is_disjoint(&before.serving) && now.is_younger_than(&self.path) {
+            let now = self.generation(call).await.map_err(ActionError::after_change)?;
+            if !now.serving.is_empty() && now.serving.is_disjoint(&before.serving) && now.is_younger {
                 return Ok(());
             }
-            patience.sleep(Duration::from_millis(20)).await.map_err(|stopped| {
+            patience.sleep(self.place.pause()).await.map_err(|stopped| {
                 ActionError::touched(format!("nginx started no new workers: {stopped}")).hint("see its error log")
             })?;
         }
@@ -169,11 +153,11 @@ impl Include {
         text: &str,
         own: &[Digest],
     ) -> Result<(), ActionError> {
-        let now = self.read()?;
+        let now = self.read(call).await?;
         let wanted = Image { bytes: text.as_bytes().to_vec(), mode: snapshot.mode, uid: snapshot.uid, gid: snapshot.gid };
         // Also says that there is a master: without one nothing is written.
-        let generation = self.generation()?;
-        if now == wanted && generation.is_younger_than(&self.path) {
+        let generation = self.generation(call).await?;
+        if now == wanted && generation.is_younger {
             return Ok(());
         }
         if !snapshot.is_old(&now) && !own.contains(&now.digest()) {
@@ -182,14 +166,15 @@ impl Include {
         }
         if now != wanted {
             if snapshot.is_old(&now) {
-                put(&self.kept, &now)?;
+                self.place.put(call, &self.kept, &now).await?;
             }
-            self.replace(call, &wanted)?;
+            self.place.put(call, &self.path, &wanted).await?;
         }
         if let Err(error) = self.tested(call, patience).await {
-            self.replace(call, &now).map_err(|worse| ActionError::touched(format!("{error}; and then: {worse}")))?;
+            let back = self.place.put(call, &self.path, &now).await;
+            back.map_err(|worse| ActionError::touched(format!("{error}; and then: {worse}")))?;
             if snapshot.is_old(&now) {
-                remove(&self.kept)?;
+                self.place.remove(call, &self.kept).await?;
             }
             let text =
                 format!("nginx does not accept the new text: {error}; the bytes from before are back, nothing was reloaded");
@@ -202,8 +187,8 @@ impl Include {
     pub(super) async fn old_workers(&self, call: &Call, patience: &Patience) -> Result<usize, ActionError> {
         let patience = patience.at_most(self.old_workers_within);
         loop {
-            let left = self.generation()?.leaving.len();
-            if left == 0 || patience.sleep(Duration::from_millis(50)).await.is_err() {
+            let left = self.generation(call).await?.leaving.len();
+            if left == 0 || patience.sleep(self.place.pause()).await.is_err() {
                 if left > 0 {
                     call.recorder.progress(&format!("{left} old workers keep the old route until their connections end"));
                 }
@@ -214,18 +199,18 @@ impl Include {
 
     /// Proves that file and workers have `text`, and asks through nginx where the step says how.
     pub(super) async fn prove(&self, call: &Call, text: &str) -> Result<Evidence, ActionError> {
-        let now = self.read().map_err(ActionError::after_change)?;
+        let now = self.read(call).await.map_err(ActionError::after_change)?;
         if now.bytes != text.as_bytes() {
             let text = format!("{} does not hold what was written: it is {}", self.path.display(), now.digest());
             return Err(ActionError::touched(text));
         }
-        let generation = self.generation().map_err(ActionError::after_change)?;
-        if !generation.is_younger_than(&self.path) {
+        let generation = self.generation(call).await.map_err(ActionError::after_change)?;
+        if !generation.is_younger {
             return Err(ActionError::touched("the workers of nginx are older than the file: they have another route"));
         }
         let asked = ask(call).await.map_err(ActionError::after_change)?;
         Ok(Evidence::new(json!({
-            "identity": self.identity().map_err(ActionError::after_change)?, "digest": now.digest().to_string(), "workers": generation.serving,
+            "identity": self.identity(call).await.map_err(ActionError::after_change)?, "digest": now.digest().to_string(), "workers": generation.serving,
             "old_workers": generation.leaving.len(), "asked": asked,
         })))
     }
@@ -239,30 +224,30 @@ impl Include {
             "nginx -s reload".to_owned(),
         ];
         let back = async {
-            let (patience, now) = (Patience::of(call), self.read()?);
+            let (patience, now) = (Patience::of(call), self.read(call).await?);
             let mut restored = false;
             if !snapshot.is_old(&now) {
                 if !own.contains(&now.digest()) {
                     let text = format!("{} is no longer what this step wrote: it is {}", self.path.display(), now.digest());
                     return Err(ActionError::untouched(text).hint("look at it first; then put the old file back by hand"));
                 }
-                let kept = Image::read(&self.kept)?.filter(|kept| snapshot.is_old(kept)).ok_or_else(|| {
+                let kept = self.place.read(call, &self.kept).await?.filter(|kept| snapshot.is_old(kept)).ok_or_else(|| {
                     ActionError::untouched(format!("{} does not hold the bytes from before", self.kept.display()))
                 })?;
-                self.replace(call, &kept)?;
+                self.place.put(call, &self.path, &kept).await?;
                 restored = true;
             }
-            if !self.generation()?.is_younger_than(&self.path) {
+            if !self.generation(call).await?.is_younger {
                 self.tested(call, &patience).await.map_err(|error| ActionError::touched(error.message))?;
                 self.reloaded(call, &patience).await?;
             }
-            if !snapshot.is_old(&self.read()?) {
+            if !snapshot.is_old(&self.read(call).await?) {
                 return Err(ActionError::touched(format!("{} was not restored", self.path.display())));
             }
-            remove(&self.kept)?;
-            let left = self.generation()?.leaving.len();
+            self.place.remove(call, &self.kept).await?;
+            let left = self.generation(call).await?.leaving.len();
             Ok(
-                json!({ "identity": self.identity()?, "restored": restored, "digest": snapshot.old.to_string(), "old_workers": left }),
+                json!({ "identity": self.identity(call).await?, "restored": restored, "digest": snapshot.old.to_string(), "old_workers": left }),
             )
         };
         back.await.map(Evidence::new).map_err(|error: ActionError| error.manual(by_hand))

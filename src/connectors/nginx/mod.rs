@@ -1,7 +1,8 @@
-//! nginx, switched by a file that it includes: an upstream at once, or clients in shares.
+//! nginx, here or behind SSH, switched by a file that it includes: an upstream at once, or clients in shares.
 
 mod generation;
 mod include;
+mod place;
 mod route;
 mod split;
 mod switch;

@@ -28,27 +28,27 @@ impl Inspect for Split {
     }
 
     async fn inspect(&self, call: &Call) -> Result<Inspection, ActionError> {
-        let (include, (ramp, texts)) = (Include::of(call)?, order(call)?);
-        let (now, generation) = (include.read()?, include.generation()?);
+        let (include, (ramp, texts)) = (Include::of(call).await?, order(call)?);
+        let (now, generation) = (include.read(call).await?, include.generation(call).await?);
         Ok(Inspection {
-            identity: include.identity()?,
+            identity: include.identity(call).await?,
             state: json!({ "digest": now.digest().to_string(), "workers": generation.serving, "ramp": ramp.shown(call) }),
             statements: digests(&texts).into_iter().flat_map(|digest| include.statements(digest)).collect(),
             undo_statements: include.statements(now.digest()),
-            blockers: include.blockers(),
+            blockers: include.blockers(call).await?,
             expected_ms: Some(200 + u64::try_from(ramp.length().as_millis()).unwrap_or(u64::MAX)),
         })
     }
 
     async fn capture(&self, call: &Call) -> Result<Value, ActionError> {
         order(call)?;
-        Include::of(call)?.capture()
+        Include::of(call).await?.capture(call).await
     }
 
     async fn probe(&self, call: &Call, snapshot: &Value) -> Result<Probed, ActionError> {
-        let (include, (_, texts), snapshot) = (Include::of(call)?, order(call)?, Snapshot::from_value(snapshot)?);
-        let finding = found(&include, &snapshot, &split(call, Percent::ALL)?, &digests(&texts))?;
-        let left = include.generation()?.leaving.len();
+        let (include, (_, texts), snapshot) = (Include::of(call).await?, order(call)?, Snapshot::from_value(snapshot)?);
+        let finding = found(call, &include, &snapshot, &split(call, Percent::ALL)?, &digests(&texts)).await?;
+        let left = include.generation(call).await?.leaving.len();
         let outputs = json!({ "to": call.params.text("to")?, "stages": [], "old_workers": left });
         Ok(Probed { finding, outputs, facts: json!({ "old_workers": left }) })
     }
@@ -57,9 +57,9 @@ impl Inspect for Split {
 #[async_trait]
 impl Act for Split {
     async fn apply(&self, call: &Call, snapshot: &Value) -> Result<Applied, ActionError> {
-        let (include, (ramp, texts), saved) = (Include::of(call)?, order(call)?, Snapshot::from_value(snapshot)?);
+        let (include, (ramp, texts), saved) = (Include::of(call).await?, order(call)?, Snapshot::from_value(snapshot)?);
         let (patience, own) = (ramp.patience(call)?, digests(&texts));
-        let is_there = include.read()?.bytes == split(call, Percent::ALL)?.as_bytes();
+        let is_there = include.read(call).await?.bytes == split(call, Percent::ALL)?.as_bytes();
         let mut stages = Vec::new();
         for (at, (share, text)) in
             ramp.shares.iter().zip(&texts).enumerate().filter(|(at, _)| !is_there || *at + 1 == texts.len())
@@ -99,11 +99,11 @@ impl Act for Split {
     }
 
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
-        Include::of(call)?.prove(call, &split(call, Percent::ALL)?).await
+        Include::of(call).await?.prove(call, &split(call, Percent::ALL)?).await
     }
 
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {
-        let (include, (_, texts), snapshot) = (Include::of(call)?, order(call)?, Snapshot::from_value(snapshot)?);
+        let (include, (_, texts), snapshot) = (Include::of(call).await?, order(call)?, Snapshot::from_value(snapshot)?);
         include.undo(call, &snapshot, &digests(&texts)).await
     }
 }

@@ -14,9 +14,15 @@ use crate::model::{Digest, Finding, Value};
 pub struct Switch;
 
 /// What is found of a text after a crash: file and workers must both have it.
-pub(super) fn found(include: &Include, snapshot: &Snapshot, wanted: &str, own: &[Digest]) -> Result<Finding, ActionError> {
-    let (now, generation) = (include.read()?, include.generation()?);
-    let is_taken_up = generation.is_younger_than(&include.path);
+pub(super) async fn found(
+    call: &Call,
+    include: &Include,
+    snapshot: &Snapshot,
+    wanted: &str,
+    own: &[Digest],
+) -> Result<Finding, ActionError> {
+    let (now, generation) = (include.read(call).await?, include.generation(call).await?);
+    let is_taken_up = generation.is_younger;
     Ok(if now.bytes == wanted.as_bytes() && is_taken_up {
         Finding::Applied
     } else if snapshot.is_old(&now) && is_taken_up {
@@ -35,27 +41,27 @@ impl Inspect for Switch {
     }
 
     async fn inspect(&self, call: &Call) -> Result<Inspection, ActionError> {
-        let (include, text) = (Include::of(call)?, upstream(call)?);
-        let (now, generation) = (include.read()?, include.generation()?);
+        let (include, text) = (Include::of(call).await?, upstream(call)?);
+        let (now, generation) = (include.read(call).await?, include.generation(call).await?);
         Ok(Inspection {
-            identity: include.identity()?,
+            identity: include.identity(call).await?,
             state: json!({ "digest": now.digest().to_string(), "workers": generation.serving, "old_workers": generation.leaving.len() }),
             statements: include.statements(Digest::of(text.as_bytes())),
             undo_statements: include.statements(now.digest()),
-            blockers: include.blockers(),
+            blockers: include.blockers(call).await?,
             expected_ms: Some(200),
         })
     }
 
     async fn capture(&self, call: &Call) -> Result<Value, ActionError> {
         upstream(call)?;
-        Include::of(call)?.capture()
+        Include::of(call).await?.capture(call).await
     }
 
     async fn probe(&self, call: &Call, snapshot: &Value) -> Result<Probed, ActionError> {
-        let (include, text, snapshot) = (Include::of(call)?, upstream(call)?, Snapshot::from_value(snapshot)?);
-        let finding = found(&include, &snapshot, &text, &digests(std::slice::from_ref(&text)))?;
-        let left = include.generation()?.leaving.len();
+        let (include, text, snapshot) = (Include::of(call).await?, upstream(call)?, Snapshot::from_value(snapshot)?);
+        let finding = found(call, &include, &snapshot, &text, &digests(std::slice::from_ref(&text))).await?;
+        let left = include.generation(call).await?.leaving.len();
         Ok(Probed {
             finding,
             outputs: json!({ "to": call.params.text("to")?, "old_workers": left }),
@@ -67,7 +73,7 @@ impl Inspect for Switch {
 #[async_trait]
 impl Act for Switch {
     async fn apply(&self, call: &Call, snapshot: &Value) -> Result<Applied, ActionError> {
-        let (include, text, snapshot) = (Include::of(call)?, upstream(call)?, Snapshot::from_value(snapshot)?);
+        let (include, text, snapshot) = (Include::of(call).await?, upstream(call)?, Snapshot::from_value(snapshot)?);
         let patience = Patience::of(call);
         include.ensure(call, &patience, &snapshot, &text, &digests(std::slice::from_ref(&text))).await?;
         let left = include.old_workers(call, &patience).await.map_err(|error| ActionError::touched(error.message))?;
@@ -75,11 +81,11 @@ impl Act for Switch {
     }
 
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
-        Include::of(call)?.prove(call, &upstream(call)?).await
+        Include::of(call).await?.prove(call, &upstream(call)?).await
     }
 
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {
-        let (include, text, snapshot) = (Include::of(call)?, upstream(call)?, Snapshot::from_value(snapshot)?);
+        let (include, text, snapshot) = (Include::of(call).await?, upstream(call)?, Snapshot::from_value(snapshot)?);
         include.undo(call, &snapshot, &digests(&[text])).await
     }
 }

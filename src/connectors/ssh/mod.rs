@@ -27,6 +27,9 @@ pub use file::SshFile;
 pub use process::ProcessStop;
 pub use systemd::SystemdUnits;
 
+pub(in crate::connectors) use host::{Host, Image as HostImage};
+pub(in crate::connectors) use session::with_host;
+
 /// Adds the actions of this connector.
 pub(super) fn register(registry: &mut super::Registry) {
     registry.add(SshCommand);

@@ -48,7 +48,7 @@ pub(super) enum WireError {
 }
 
 /// Does `work` with a session of `target`, on that session's thread. Ends with the call's patience, whatever the host does.
-pub(super) async fn with_host<T, W>(call: &Call, target: &Target, work: W) -> Result<T, ActionError>
+pub(in crate::connectors) async fn with_host<T, W>(call: &Call, target: &Target, work: W) -> Result<T, ActionError>
 where
     T: Send + 'static,
     W: FnOnce(&Host) -> Result<T, ActionError> + Send + 'static,
