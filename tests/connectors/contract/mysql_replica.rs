@@ -100,7 +100,7 @@ fn of_pair(
 async fn of_wait() -> Case {
     let (pair, bench) = pair().await;
     let fence: String = pair.old.one("SELECT @@global.gtid_binlog_pos").await;
-    let call = bench.call("wait", Some("new"), json!({ "fence": fence, "within": "5s" }));
+    let call = bench.call("wait", Some("new"), json!({ "fence": fence, "within": "60s" }));
     of_pair(bench, pair, WaitReplica, call, "new", "STOP SLAVE; SET GLOBAL gtid_slave_pos = '0-1-1'")
 }
 
@@ -120,7 +120,7 @@ async fn of_promote() -> Case {
 
 async fn of_replicate() -> Case {
     let (pair, bench) = pair().await;
-    let params = json!({ "source": "new", "user": "pointsman", "password": CANARY, "within": "10s" });
+    let params = json!({ "source": "new", "user": "pointsman", "password": CANARY, "within": "60s" });
     let call = bench.call("back", Some("old"), params);
     of_pair(bench, pair, ReplicateFrom, call, "old", "STOP SLAVE SQL_THREAD")
 }
