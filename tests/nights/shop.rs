@@ -98,19 +98,20 @@ impl Shop {
         }
         let password = self.sandbox.secret("DB_PASSWORD");
         let port = self.sandbox.port(side.offset());
-        let confirmed = self.orders.acknowledged();
-        let end = Instant::now() + Duration::from_secs(30);
-        let numbers = loop {
+        let end = Instant::now() + Duration::from_secs(60);
+        // A side that follows has the last writes a little later.
+        let (tokens, numbers) = loop {
+            let tokens = found(port, "pointsman", &password, "SELECT token FROM shop.payments").await;
             let numbers = found(port, "pointsman", &password, "SELECT number FROM shop.orders").await;
-            if numbers.len() >= confirmed || Instant::now() > end {
-                break numbers;
+            let lost = self.payments.compare(&tokens).lost + self.orders.compare(&numbers).lost;
+            if lost == 0 || Instant::now() > end {
+                break (tokens, numbers);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
         for crew in self.workers.drain(..) {
             crew.end();
         }
-        let tokens = found(port, "pointsman", &password, "SELECT token FROM shop.payments").await;
         let (payments, orders) = (self.payments.compare(&tokens), self.orders.compare(&numbers));
         Verdict {
             acknowledged: payments.acknowledged + orders.acknowledged,
