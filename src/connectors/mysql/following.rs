@@ -1,12 +1,11 @@
 //! How a replica follows its source: every setting that its status shows, kept before it is taken away and set again word by word.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::json;
 
 use super::name::literal;
-use super::replica::{Replica, Thread, named};
+use super::replica::{EVERY, Replica, Thread, named};
 use super::session::{Dialect, Session};
 use crate::connectors::ActionError;
 use crate::model::Value;
@@ -153,7 +152,7 @@ pub(super) async fn start(session: &mut Session, channel: &str, reads: bool, app
         if ended || replica.is_refused() {
             return Err(ActionError::touched(format!("the replication does not run: {}", errors.trim())));
         }
-        if let Err(stopped) = patience.sleep(Duration::from_millis(100)).await {
+        if let Err(stopped) = patience.sleep(EVERY).await {
             return Err(ActionError::touched(format!("the replication does not run yet, {stopped}: {}", errors.trim())));
         }
     }

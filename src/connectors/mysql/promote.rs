@@ -3,14 +3,12 @@
 //! `RESET SLAVE ALL` throws the relay log away, with what arrived and was not applied yet. So reading ends first, what has arrived is
 //! applied, and only then the settings go.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use serde_json::json;
 
 use super::following::{Following, by_hand, start};
 use super::gtid::Position;
-use super::replica::{Replica, Thread, named};
+use super::replica::{EVERY, Replica, Thread, named};
 use super::session::{Session, open};
 use super::stop_replica::channel;
 use super::wait_replica::{applied, fence, not_a_replica};
@@ -54,10 +52,7 @@ async fn apply_what_arrived(session: &mut Session, channel: &str, fence: Option<
         if replica.applier() == Thread::Stopped {
             return Err(ActionError::untouched(format!("{short}: the SQL thread is stopped {}", replica.applier_error())));
         }
-        patience
-            .sleep(Duration::from_millis(50))
-            .await
-            .map_err(|stopped| ActionError::untouched(format!("{short}: {stopped}")))?;
+        patience.sleep(EVERY).await.map_err(|stopped| ActionError::untouched(format!("{short}: {stopped}")))?;
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a replica says about itself: its source, its threads, its errors, its position; one reading, both dialects.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::gtid::Position;
@@ -7,6 +9,9 @@ use super::name::literal;
 use super::session::{Dialect, Session, text};
 use crate::connectors::ActionError;
 use crate::model::{Object, Value};
+
+/// The pause between two looks at a replica from which something is awaited while the application is refused.
+pub(super) const EVERY: Duration = Duration::from_millis(10);
 
 /// One reading of `SHOW … STATUS`.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use super::following::{Following, by_hand, start, statement};
 use super::gtid::Position;
 use super::name::literal;
 use super::promote::position;
-use super::replica::{Replica, named};
+use super::replica::{EVERY, Replica, named};
 use super::session::{Dialect, Session, open};
 use super::stop_replica::channel;
 use super::wait_replica::applied;
@@ -126,7 +126,7 @@ async fn catch_up(call: &Call, own: &mut Session, channel: &str) -> Result<(Stri
         if facts["io"] == "No" || facts["sql"] == "No" {
             return Err(ActionError::untouched(format!("the replication stopped; {why}")));
         }
-        if let Err(stopped) = patience.sleep(Duration::from_millis(100)).await {
+        if let Err(stopped) = patience.sleep(EVERY).await {
             return Err(ActionError::untouched(format!("{why}; {stopped}")));
         }
     }
