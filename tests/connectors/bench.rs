@@ -72,7 +72,7 @@ impl Bench {
             target: target.map(|name| self.targets[name].clone()),
             targets: self.targets.clone(),
             base_dir: self.folder.path().to_owned(),
-            deadline: Instant::now() + Duration::from_secs(20),
+            deadline: Instant::now() + Duration::from_secs(60),
             cancel: CancellationToken::new(),
             recorder: Recorder::new(StepId::new(step), 1, redactor, self.sink.clone()),
         }

@@ -243,7 +243,7 @@ impl Act for ReplicateFrom {
     /// Reads the source's position once more, and waits until that one is applied too: both threads carry over what happens now.
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
         let (mut session, order) = (open(call, own_target(call)?).await.map_err(ActionError::after_change)?, Order::of(call)?);
-        session.hurry(Duration::from_secs(10));
+        session.hurry(Duration::from_secs(30));
         let (fence, replica) = catch_up(call, &mut session, &order.channel).await.map_err(ActionError::after_change)?;
         if !order.is_met_by(&replica) {
             return Err(ActionError::touched(format!(

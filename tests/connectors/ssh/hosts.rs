@@ -112,7 +112,7 @@ async fn the_cron_job_that_is_running_now_is_waited_for(host: &Host) {
     call.params = bench.call("off", Some("host"), json!({ "file": "/etc/cron.d/shop", "pattern": "sleep 4321" })).params;
     let begun = Instant::now();
     host.sh("(sleep 2; pkill -x -f 'sleep 4321') >/dev/null 2>&1 </dev/null &");
-    call.deadline = Instant::now() + Duration::from_secs(60);
+    call.deadline = Instant::now() + Duration::from_secs(120);
     let applied = CronLines::Disable.apply(&call, &snapshot).await.unwrap();
     assert_eq!(applied.outputs["running"], json!([]), "{:?}", begun.elapsed());
     assert_eq!(host.sh("pgrep -c -x -f 'sleep 4321'"), "0");
