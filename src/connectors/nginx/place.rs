@@ -26,6 +26,7 @@ pub(super) enum Place {
     There(Box<Target>),
 }
 
+#[cfg_attr(not(feature = "ssh"), allow(unused_variables, reason = "only a session with another host needs the call"))]
 impl Place {
     pub(super) fn of(call: &Call) -> Result<Self, ActionError> {
         let target = own_target(call)?;
