@@ -93,6 +93,9 @@ async fn a_plain_night_ends_on_the_new_side_and_no_client_saw_an_error() {
     shop.sells(500);
     let verdict = shop.close(Side::New).await;
     assert!(verdict.is_whole() && verdict.acknowledged >= 1000, "{verdict:?}");
+    // What was written on the new side has flowed back: the old one could take over again.
+    let back = shop.close(Side::Old).await;
+    assert!(back.is_whole() && back.acknowledged == verdict.acknowledged, "{back:?}");
     let errors: Vec<_> = shop.payments.entries().into_iter().filter(|entry| entry.answer != Answer::Acknowledged).collect();
     assert!(errors.is_empty(), "{} clients saw an error, first {:?}", errors.len(), errors[0]);
     println!("the longest wait for an answer was {:?}; {verdict:?}", shop.payments.longest_wait());
