@@ -27,6 +27,8 @@ mod postgres_subscription;
 mod rabbitmq;
 mod ramp;
 mod redis;
+mod rows;
+mod sessions;
 mod sqlite;
 mod ssh;
 mod waiting;

@@ -1,6 +1,7 @@
 //! Rows of MySQL and MariaDB: reading them, and deleting a known number of them.
 
-use super::{ActionSpec, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
+use super::rows::{ANSWER, BIND, DELETED, EXPECT, ROWS, TO_DELETE, WHERE};
+use super::{ActionSpec, Nature, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
 const TARGET: TargetRule = TargetRule::Required("mysql");
 
@@ -16,25 +17,11 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
                 ParamType::Program,
                 "one SELECT or SHOW; templates are refused in it, values arrive through `bind`",
             ),
-            ParamSpec::default(
-                "bind",
-                ParamType::Map(&ParamType::Any),
-                "{}",
-                "the values of `:name` parameters in the statement",
-            ),
-            ParamSpec::default(
-                "expect",
-                ParamType::Map(&ParamType::Condition),
-                "{}",
-                "conditions on the columns of the first row",
-            ),
-            ParamSpec::optional("rows", ParamType::Condition, "a condition on how many rows there are"),
+            BIND,
+            EXPECT,
+            ROWS,
         ],
-        outputs: &[
-            OutputSpec { name: "row_count", doc: "how many rows there are" },
-            OutputSpec { name: "first", doc: "the first row by column name; null when there is none" },
-            OutputSpec { name: "rows", doc: "the first 100 rows" },
-        ],
+        outputs: ANSWER,
         repeat: Repeat::Ensures,
         has_probe: false,
         undo: UndoSpec::NotNeeded,
@@ -45,12 +32,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         summary: "Deletes the rows that conditions choose; rolled back when their number is not as expected",
         nature: Nature::Mutating,
         target: TARGET,
-        params: &[
-            ParamSpec::required("table", ParamType::Text, "the table, as `database.table`"),
-            ParamSpec::required("where", ParamType::Map(&ParamType::Condition), "conditions by column; at least one"),
-            ParamSpec::required("rows", ParamType::Condition, "how many rows it must delete, exactly or as a bound"),
-        ],
-        outputs: &[OutputSpec { name: "rows", doc: "how many rows it deleted" }],
+        params: &[ParamSpec::required("table", ParamType::Text, "the table, as `database.table`"), WHERE, TO_DELETE],
+        outputs: DELETED,
         repeat: Repeat::Unknown,
         has_probe: true,
         undo: UndoSpec::Undeclared,

@@ -1,5 +1,6 @@
 //! What goes on at a MySQL or MariaDB server beside its data: sessions and events.
 
+use super::sessions::{CUT, GONE_WITHIN, RECONNECTS};
 use super::{ActionSpec, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
 const TARGET: TargetRule = TargetRule::Required("mysql");
@@ -31,15 +32,10 @@ const KILL: ActionSpec = ActionSpec {
             ParamType::Duration,
             "only sessions that have been doing what they do, or nothing, for this long, in whole seconds",
         ),
-        ParamSpec::default(
-            "reconnects",
-            ParamType::OneOf(&["report", "refuse"]),
-            "\"report\"",
-            "what to do about sessions that are opened meanwhile: name them in the evidence, or fail",
-        ),
-        ParamSpec::default("within", ParamType::Duration, "\"10s\"", "how long they may take to be gone; the step fails then"),
+        RECONNECTS,
+        GONE_WITHIN,
     ],
-    outputs: &[OutputSpec { name: "sessions_cut", doc: "how many sessions were ended" }],
+    outputs: &[CUT],
     repeat: Repeat::Ensures,
     has_probe: true,
     undo: UndoSpec::NotNeeded,

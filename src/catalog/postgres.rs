@@ -1,6 +1,7 @@
 //! PostgreSQL.
 
 use super::network::{CONNECT_WITHIN, PASSWORD, TLS};
+use super::sessions::CUT;
 use super::{ActionSpec, ConnectorSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
 const TARGET: TargetRule = TargetRule::Required("postgres");
@@ -79,7 +80,7 @@ const FREEZE: ActionSpec = ActionSpec {
     outputs: &[
         OutputSpec { name: "fence", doc: "the position in the log at which no write was open, as text such as `0/16B3748`" },
         OutputSpec { name: "tables", doc: "how many tables are frozen" },
-        OutputSpec { name: "sessions_cut", doc: "how many sessions were ended" },
+        CUT,
         OutputSpec { name: "barrier_ms", doc: "how long the wait for open transactions took, in milliseconds" },
     ],
     repeat: Repeat::Ensures,

@@ -1,5 +1,6 @@
 //! PostgreSQL: logical replication and what it does not carry, and questions.
 
+use super::rows::{ANSWER, EXPECT, ROWS};
 use super::waiting::{EVERY, WITHIN};
 use super::{ActionSpec, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
@@ -84,19 +85,10 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
                 "[]",
                 "the values of `$1`, `$2` and so on, as texts: write `$1::bigint` where the statement needs another type",
             ),
-            ParamSpec::default(
-                "expect",
-                ParamType::Map(&ParamType::Condition),
-                "{}",
-                "conditions on the columns of the first row",
-            ),
-            ParamSpec::optional("rows", ParamType::Condition, "a condition on how many rows there are"),
+            EXPECT,
+            ROWS,
         ],
-        outputs: &[
-            OutputSpec { name: "row_count", doc: "how many rows there are" },
-            OutputSpec { name: "first", doc: "the first row by column name; null when there is none" },
-            OutputSpec { name: "rows", doc: "the first 100 rows" },
-        ],
+        outputs: ANSWER,
         repeat: Repeat::Ensures,
         has_probe: false,
         undo: UndoSpec::NotNeeded,

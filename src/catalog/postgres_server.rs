@@ -1,5 +1,7 @@
 //! PostgreSQL: a standby that becomes a server of its own, sessions that are ended, rows that are deleted.
 
+use super::rows::{DELETED, TO_DELETE, WHERE};
+use super::sessions::{CUT, GONE_WITHIN, RECONNECTS};
 use super::{ActionSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
 const TARGET: TargetRule = TargetRule::Required("postgres");
@@ -39,18 +41,10 @@ const KILL: ActionSpec = ActionSpec {
             "only sessions that have been doing what they do, or nothing, for at least this long",
         ),
         ParamSpec::default("idle_only", ParamType::Boolean, "false", "only sessions with no statement and no transaction open"),
-        ParamSpec::default(
-            "reconnects",
-            ParamType::OneOf(&["report", "refuse"]),
-            "\"report\"",
-            "what to do about sessions that are opened meanwhile: name them in the evidence, or fail",
-        ),
-        ParamSpec::default("within", ParamType::Duration, "\"10s\"", "how long they may take to be gone; the step fails then"),
+        RECONNECTS,
+        GONE_WITHIN,
     ],
-    outputs: &[
-        OutputSpec { name: "sessions_cut", doc: "how many sessions were ended" },
-        OutputSpec { name: "sessions", doc: "whose they were: pid, start, role, database, application, state" },
-    ],
+    outputs: &[CUT, OutputSpec { name: "sessions", doc: "whose they were: pid, start, role, database, application, state" }],
     repeat: Repeat::Ensures,
     has_probe: true,
     undo: UndoSpec::NotNeeded,
@@ -64,10 +58,10 @@ const DELETE: ActionSpec = ActionSpec {
     target: TARGET,
     params: &[
         ParamSpec::required("table", ParamType::Text, "the table, as `schema.table`; in `public` when no schema is named"),
-        ParamSpec::required("where", ParamType::Map(&ParamType::Condition), "conditions by column; at least one"),
-        ParamSpec::required("rows", ParamType::Condition, "how many rows it must delete, exactly or as a bound"),
+        WHERE,
+        TO_DELETE,
     ],
-    outputs: &[OutputSpec { name: "rows", doc: "how many rows it deleted" }],
+    outputs: DELETED,
     repeat: Repeat::Unknown,
     has_probe: true,
     undo: UndoSpec::Undeclared,

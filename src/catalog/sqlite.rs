@@ -1,12 +1,11 @@
 //! SQLite databases.
 
+use super::rows::{ANSWER, BIND, EXPECT, ROWS};
 use super::waiting::{EVERY, NO_PROGRESS, WITHIN};
 use super::{ActionSpec, ConnectorSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
 const TARGET: TargetRule = TargetRule::Required("sqlite");
 const TEXTS: ParamType = ParamType::List(&ParamType::Text);
-const BIND: ParamSpec =
-    ParamSpec::default("bind", ParamType::Map(&ParamType::Any), "{}", "the values of `:name` parameters in the statement");
 const TABLES: ParamSpec =
     ParamSpec::default("tables", TEXTS, "[\"*\"]", "names or patterns such as `order*`; each must match something");
 const EXCEPT: ParamSpec = ParamSpec::default("except", TEXTS, "[]", "names or patterns to leave alone");
@@ -19,8 +18,8 @@ const OPERATIONS: ParamSpec = ParamSpec::default(
 const QUERY: &[ParamSpec] = &[
     ParamSpec::required("sql", ParamType::Program, "one SELECT; templates are refused in it, values arrive through `bind`"),
     BIND,
-    ParamSpec::default("expect", ParamType::Map(&ParamType::Condition), "{}", "conditions on the columns of the first row"),
-    ParamSpec::optional("rows", ParamType::Condition, "a condition on how many rows there are"),
+    EXPECT,
+    ROWS,
 ];
 
 const FREEZE: ActionSpec = ActionSpec {
@@ -152,11 +151,7 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         nature: Nature::ReadOnly,
         target: TARGET,
         params: QUERY,
-        outputs: &[
-            OutputSpec { name: "row_count", doc: "how many rows there are" },
-            OutputSpec { name: "first", doc: "the first row by column name; null when there is none" },
-            OutputSpec { name: "rows", doc: "the first 100 rows" },
-        ],
+        outputs: ANSWER,
         repeat: Repeat::Ensures,
         has_probe: false,
         undo: UndoSpec::NotNeeded,
