@@ -40,7 +40,10 @@ mod ramp;
 mod rows;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres", feature = "redis", feature = "rabbitmq"))]
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "mysql", feature = "postgres", feature = "redis", feature = "rabbitmq")),
+    expect(dead_code, reason = "connectors behind features use the rest of it")
+)]
 mod watch;
 
 pub use contract::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target};

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::chosen::{Chosen, names};
-use super::fleet::{Fleet, Seen, finding, from_value, in_order, only, restore, to_value, with};
+use super::chosen::{Chosen, Held, Sight, names};
+use super::fleet::{Fleet, restore};
 use super::server::{Mode, Setting};
 use super::session::AskError;
-use super::shut::left;
 use crate::connectors::patience::Patience;
-use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed};
-use crate::model::{Finding, Span, Value};
+use crate::connectors::watch::{Pace, Watch, span};
+use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
+use crate::model::{Finding, Value};
 
 /// The action.
 #[derive(Debug)]
@@ -24,36 +24,18 @@ pub struct Drain;
 /// What a step asks for.
 struct Order {
     chosen: Chosen,
-    may_empty: bool,
     stable_for: Duration,
-    every: Duration,
-    within: Duration,
-    no_progress_for: Duration,
+    pace: Pace,
 }
 
 impl Order {
     fn of(call: &Call) -> Result<Self, ActionError> {
-        let span = |name: &str, default: u64| -> Result<Duration, ActionError> {
-            Ok(call.params.opt_span(name)?.unwrap_or(Span::from_secs(default)).as_duration())
-        };
-        let chosen = Chosen::of(call, Mode::Drain)?;
+        let mut chosen = Chosen::of(call, Mode::Drain, "say `may_empty: true` if that is meant")?;
         if chosen.servers.is_empty() {
             return Err(ActionError::untouched("`servers` names no server to drain"));
         }
-        let every = call.params.opt_span("every")?.unwrap_or(Span::from_millis(500)).as_duration();
-        Ok(Self {
-            chosen,
-            may_empty: call.params.flag("may_empty")?,
-            stable_for: span("stable_for", 2)?,
-            every,
-            within: span("within", 60)?,
-            no_progress_for: span("no_progress_for", 30)?,
-        })
-    }
-
-    fn emptied(&self, seen: &Seen) -> Option<String> {
-        let why = self.chosen.emptied(seen)?;
-        (!self.may_empty).then(|| format!("{why}: say `may_empty: true` if that is meant"))
+        chosen.may_empty = call.params.flag("may_empty")?;
+        Ok(Self { chosen, stable_for: span(call, "stable_for", 2_000)?, pace: Pace::of(call)? })
     }
 }
 
@@ -71,7 +53,7 @@ struct Gone {
     before: u64,
     /// How many came while it waited: clients that persist.
     came: u64,
-    waited: Duration,
+    waited_ms: u64,
 }
 
 async fn count(fleet: &mut Fleet, backend: &str, names: &[String]) -> Result<Count, AskError> {
@@ -88,22 +70,19 @@ async fn count(fleet: &mut Fleet, backend: &str, names: &[String]) -> Result<Cou
 /// Waits until no session is left and none came for a while.
 async fn wait(call: &Call, order: &Order, fleet: &mut Fleet, names: &[String]) -> Result<Gone, ActionError> {
     let lost = |error: AskError| ActionError::touched(format!("the sessions could not be counted: {error}"));
-    let (begun, patience) = (Instant::now(), Patience::of(call).at_most(order.within));
+    let mut watch = Watch::begin(order.pace, &Patience::of(call));
     let first = count(fleet, &order.chosen.backend, names).await.map_err(lost)?;
     let (mut last, mut least) = (first, first.open);
-    // The fewest so far is what counts as progress: clients that persist come and go, and that is none.
-    let (mut moved, mut quiet) = (begun, (first.open == 0).then_some(begun));
+    let mut quiet = (first.open == 0).then(Instant::now);
     loop {
         if quiet.is_some_and(|since| since.elapsed() >= order.stable_for) {
-            return Ok(Gone { before: first.open, came: last.ever - first.ever, waited: begun.elapsed() });
+            return Ok(Gone { before: first.open, came: last.ever - first.ever, waited_ms: watch.waited_ms() });
         }
-        let stuck = quiet.is_none() && moved.elapsed() >= order.no_progress_for;
-        let stopped = if stuck { None } else { patience.sleep(order.every).await.err() };
-        if stuck || stopped.is_some() {
-            let why = stopped.map_or_else(
-                || format!("no fewer for {}", Span::from_millis(order.no_progress_for.as_millis() as u64)),
-                |stopped| stopped.to_string(),
-            );
+        let why = match watch.stalled().filter(|_| quiet.is_none()) {
+            Some(idle) => Some(format!("no fewer for {idle}")),
+            None => watch.pause().await.err().map(|stopped| stopped.to_string()),
+        };
+        if let Some(why) = why {
             return Err(unfinished(order, names, last, last.ever - first.ever, &why));
         }
         let now = count(fleet, &order.chosen.backend, names).await.map_err(lost)?;
@@ -112,8 +91,11 @@ async fn wait(call: &Call, order: &Order, fleet: &mut Fleet, names: &[String]) -
                 "the counters of the sessions went back while they were watched: they were cleared, or a process is another one",
             ));
         }
-        if now.open < least {
-            (least, moved) = (now.open, Instant::now());
+        // The fewest so far is what counts as progress: clients that persist come and go, and that is none.
+        let is_fewer = now.open < least;
+        watch.saw(is_fewer);
+        if is_fewer {
+            least = now.open;
             call.recorder.progress(&format!(
                 "`{}`: {} sessions are left on {}",
                 order.chosen.backend,
@@ -144,42 +126,22 @@ impl Inspect for Drain {
     }
 
     async fn inspect(&self, call: &Call) -> Result<Inspection, ActionError> {
-        let (order, mut fleet) = (Order::of(call)?, Fleet::open(call).await?);
-        let backend = &order.chosen.backend;
-        let seen = fleet.see(backend).await?;
-        let wanted = order.chosen.wanted(&seen)?;
-        let sessions = left(&mut fleet, backend, &names(&wanted)).await?;
-        let before: Vec<Vec<Setting>> = seen.iter().map(|servers| servers.iter().map(|s| s.setting.clone()).collect()).collect();
-        let mut blockers = fleet.level_blockers().await?;
-        blockers.extend(order.emptied(&seen).map(|what| Blocker { what, owner: None }));
-        Ok(Inspection {
-            identity: fleet.identity(),
-            state: json!({ "backend": backend, "servers": settings(&before), "sessions": sessions }),
-            statements: fleet.statements(backend, &seen, &wanted),
-            undo_statements: fleet.statements(backend, &with(&seen, &wanted), &before),
-            blockers,
-            // How long sessions last is for their clients to say.
-            expected_ms: None,
-        })
+        // How long sessions last is for their clients to say.
+        Ok(Order::of(call)?.chosen.inspect(call).await?.1)
     }
 
     async fn capture(&self, call: &Call) -> Result<Value, ActionError> {
-        let (order, mut fleet) = (Order::of(call)?, Fleet::open(call).await?);
-        let seen = fleet.see(&order.chosen.backend).await?;
-        let wanted = order.chosen.wanted(&seen)?;
-        Ok(to_value(&fleet, &only(&seen, &names(&wanted))))
+        Order::of(call)?.chosen.capture(call).await
     }
 
     async fn probe(&self, call: &Call, snapshot: &Value) -> Result<Probed, ActionError> {
-        let (order, mut fleet) = (Order::of(call)?, Fleet::open(call).await?);
-        let seen = fleet.see(&order.chosen.backend).await?;
-        let (wanted, saved) = (order.chosen.wanted(&seen)?, in_order(&fleet, &from_value(snapshot)?)?);
-        let sessions = left(&mut fleet, &order.chosen.backend, &names(&wanted)).await?;
-        let finding = match finding(&seen, &wanted, &saved) {
+        let found = Order::of(call)?.chosen.probe(call, snapshot).await?;
+        let sessions = found.sessions;
+        let finding = match found.finding {
             Finding::Applied if sessions > 0 => Finding::Partial(format!("the servers drain, {sessions} sessions are left")),
             other => other,
         };
-        let outputs = outputs(&wanted, &Gone { before: sessions, came: 0, waited: Duration::ZERO });
+        let outputs = outputs(&found.wanted, &Gone { before: sessions, came: 0, waited_ms: 0 });
         Ok(Probed { finding, outputs, facts: json!({ "sessions": sessions }) })
     }
 }
@@ -187,29 +149,20 @@ impl Inspect for Drain {
 #[async_trait]
 impl Act for Drain {
     async fn apply(&self, call: &Call, _snapshot: &Value) -> Result<Applied, ActionError> {
-        let (order, mut fleet) = (Order::of(call)?, Fleet::open(call).await?);
-        let seen = fleet.see(&order.chosen.backend).await?;
-        if let Some(why) = order.emptied(&seen) {
-            return Err(ActionError::untouched(why));
-        }
-        let wanted = order.chosen.wanted(&seen)?;
-        fleet.ensure(&order.chosen.backend, &wanted).await?;
+        let order = Order::of(call)?;
+        let Sight { mut fleet, wanted, .. } = order.chosen.ensure(call).await?;
         let gone = wait(call, &order, &mut fleet, &names(&wanted)).await?;
         Ok(Applied { outputs: outputs(&wanted, &gone) })
     }
 
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
-        let (order, mut fleet) = (Order::of(call)?, Fleet::open(call).await.map_err(ActionError::after_change)?);
-        let seen = fleet.see(&order.chosen.backend).await.map_err(ActionError::after_change)?;
-        let wanted = order.chosen.wanted(&seen).map_err(ActionError::after_change)?;
-        fleet.hold(&order.chosen.backend, &wanted).await?;
-        let sessions = left(&mut fleet, &order.chosen.backend, &names(&wanted)).await;
-        let sessions = sessions.map_err(|error| ActionError::touched(error.to_string()))?;
+        let order = Order::of(call)?;
+        let Held { identity, servers, sessions } = order.chosen.hold(call).await?;
         if sessions > 0 {
             let text = format!("`{}`: {sessions} sessions came back to servers that drain", order.chosen.backend);
             return Err(ActionError::touched(text).hint("drain keeps clients that persist (cookie, stick table)"));
         }
-        Ok(Evidence::new(json!({ "identity": fleet.identity(), "servers": settings(&wanted), "sessions": sessions })))
+        Ok(Evidence::new(json!({ "identity": identity, "servers": servers, "sessions": sessions })))
     }
 
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {
@@ -220,11 +173,6 @@ impl Act for Drain {
 fn outputs(wanted: &[Vec<Setting>], gone: &Gone) -> Value {
     json!({
         "servers": names(wanted).len(), "processes": wanted.len(), "sessions": gone.before, "came": gone.came,
-        "waited_ms": gone.waited.as_millis() as u64,
+        "waited_ms": gone.waited_ms,
     })
-}
-
-/// For people and for the evidence: state and weight of every server, per process.
-fn settings(all: &[Vec<Setting>]) -> Value {
-    all.iter().map(|servers| servers.iter().map(Setting::to_value).collect::<Value>()).collect()
 }
