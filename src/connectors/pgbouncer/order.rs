@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::console::{Console, Way};
+use super::console::{Console, Way, quoted};
 use super::own_target;
-use super::pool::{View, views};
+use super::pool::{View, pause, resume_by_hand, views};
 use crate::connectors::patience::Patience;
 use crate::connectors::{ActionError, Blocker, Call};
 use crate::model::{Span, Value};
@@ -42,6 +42,40 @@ impl Order {
     /// What every process says now.
     pub(super) async fn views(&self, consoles: &[Console], call: &Call) -> Result<Vec<View>, ActionError> {
         views(consoles, &self.database, &Patience::of(call)).await
+    }
+
+    /// What every process says now, to somebody who only asks.
+    pub(super) async fn look(&self, call: &Call) -> Result<Vec<View>, ActionError> {
+        self.views(&self.open(call).await?, call).await
+    }
+
+    /// `verb` for the database at every process, as it is shown before it is sent.
+    pub(super) fn each(&self, verb: &str, found: &[View]) -> Vec<String> {
+        found.iter().map(|view| format!("[{}] {verb} {}", view.address, quoted(&self.database))).collect()
+    }
+
+    /// PAUSE at every process, for as long as a PAUSE may take.
+    pub(super) async fn hold(
+        &self,
+        call: &Call,
+        consoles: &[Console],
+        helpers: &[Console],
+        now: &[View],
+    ) -> Result<Vec<View>, ActionError> {
+        if let Some(view) = now.iter().find(|view| view.session_pooling) {
+            let text = format!(
+                "`{}` at {} is pooled by session: a PAUSE would wait until every client has disconnected",
+                self.database, view.address
+            );
+            return Err(ActionError::untouched(text).hint("set `pool_mode = transaction` for this database"));
+        }
+        pause(consoles, helpers, &self.database, &Patience::of(call).at_most(self.within)).await
+    }
+
+    /// The RESUMEs that a person would send at the processes that the snapshot did not find paused.
+    pub(super) fn resume_by_hand(&self, found: &[View], snapshot: &Value) -> Vec<String> {
+        let free = found.iter().cloned().map(|view| View { paused: was_paused(snapshot, &view.address), ..view });
+        resume_by_hand(&free.collect::<Vec<_>>(), &self.database)
     }
 
     /// What stands in the way of a PAUSE.
@@ -128,6 +162,11 @@ impl Order {
         };
         json!({ "database": self.database, "processes": found.iter().map(state).collect::<Vec<_>>() })
     }
+}
+
+/// What the processes say, for people and for the evidence.
+pub(super) fn shown(found: &[View]) -> Value {
+    found.iter().map(View::to_value).collect()
 }
 
 /// Whether the snapshot says that `address` was paused; an unknown address counts as not paused.

@@ -3,9 +3,8 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::console::quoted;
-use super::order::{Order, differences, was_paused};
-use super::pool::{View, pause, resume, resume_by_hand};
+use super::order::{Order, differences, shown, was_paused};
+use super::pool::{View, resume};
 use crate::connectors::patience::Patience;
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
 use crate::model::{Finding, Value};
@@ -19,10 +18,6 @@ fn outputs(found: &[View]) -> Value {
     json!({ "processes": found.len(), "clients_waiting": waiting })
 }
 
-fn shown(found: &[View]) -> Value {
-    Value::Array(found.iter().map(View::to_value).collect())
-}
-
 #[async_trait]
 impl Inspect for Pause {
     fn name(&self) -> &'static str {
@@ -33,14 +28,11 @@ impl Inspect for Pause {
         let order = Order::of(call)?;
         let consoles = order.open(call).await?;
         let found = order.views(&consoles, call).await?;
-        let each = |verb: &str| {
-            found.iter().map(|view| format!("[{}] {verb} {}", view.address, quoted(&order.database))).collect::<Vec<_>>()
-        };
         Ok(Inspection {
             identity: order.way.identity(),
             state: shown(&found),
-            statements: each("PAUSE"),
-            undo_statements: each("RESUME"),
+            statements: order.each("PAUSE", &found),
+            undo_statements: order.each("RESUME", &found),
             blockers: order.blockers(&consoles, &found, call).await?,
             expected_ms: None,
         })
@@ -48,14 +40,11 @@ impl Inspect for Pause {
 
     async fn capture(&self, call: &Call) -> Result<Value, ActionError> {
         let order = Order::of(call)?;
-        let consoles = order.open(call).await?;
-        Ok(order.snapshot(&order.views(&consoles, call).await?))
+        Ok(order.snapshot(&order.look(call).await?))
     }
 
     async fn probe(&self, call: &Call, _snapshot: &Value) -> Result<Probed, ActionError> {
-        let order = Order::of(call)?;
-        let consoles = order.open(call).await?;
-        let found = order.views(&consoles, call).await?;
+        let found = Order::of(call)?.look(call).await?;
         let finding = if found.iter().all(View::is_held) {
             Finding::Applied
         } else if found.iter().all(|view| !view.paused) {
@@ -73,15 +62,7 @@ impl Act for Pause {
         let order = Order::of(call)?;
         let (consoles, helpers) = (order.open(call).await?, order.open(call).await?);
         let now = order.views(&helpers, call).await?;
-        if let Some(view) = now.iter().find(|view| view.session_pooling) {
-            return Err(ActionError::untouched(format!(
-                "`{}` at {} is pooled by session: a PAUSE would wait until every client has disconnected",
-                order.database, view.address
-            ))
-            .hint("set `pool_mode = transaction` for this database"));
-        }
-        let waiting = Patience::of(call).at_most(order.within);
-        let held = pause(&consoles, &helpers, &order.database, &waiting).await?;
+        let held = order.hold(call, &consoles, &helpers, &now).await?;
         Ok(Applied { outputs: outputs(&held) })
     }
 
@@ -103,11 +84,7 @@ impl Act for Pause {
         let patience = Patience::of(call);
         let consoles = order.open(call).await?;
         let before = order.views(&consoles, call).await?;
-        let by_hand = || {
-            let free: Vec<_> =
-                before.iter().cloned().map(|view| View { paused: was_paused(snapshot, &view.address), ..view }).collect();
-            resume_by_hand(&free, &order.database)
-        };
+        let by_hand = || order.resume_by_hand(&before, snapshot);
         resume(&consoles, &order.database, &patience, |address| !was_paused(snapshot, address))
             .await
             .map_err(|error| error.manual(by_hand()))?;

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::console::{Console, quoted};
 use super::landing::Landing;
-use super::order::{Order, differences, was_paused};
-use super::pool::{View, pause, resume, views};
+use super::order::{Order, differences, shown, was_paused};
+use super::pool::{pause, resume};
 use crate::connectors::patience::Patience;
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed};
 use crate::model::{Finding, Value};
@@ -14,10 +14,6 @@ use crate::model::{Finding, Value};
 /// The action.
 #[derive(Debug)]
 pub struct Resume;
-
-fn shown(found: &[View]) -> Value {
-    Value::Array(found.iter().map(View::to_value).collect())
-}
 
 #[async_trait]
 impl Inspect for Resume {
@@ -28,30 +24,23 @@ impl Inspect for Resume {
     async fn inspect(&self, call: &Call) -> Result<Inspection, ActionError> {
         let order = Order::of(call)?;
         Landing::of(call)?;
-        let consoles = order.open(call).await?;
-        let found = order.views(&consoles, call).await?;
-        let each = |verb: &str| {
-            found.iter().map(|view| format!("[{}] {verb} {}", view.address, quoted(&order.database))).collect::<Vec<_>>()
-        };
+        let found = order.look(call).await?;
         Ok(Inspection {
             identity: order.way.identity(),
             state: shown(&found),
-            statements: each("RESUME"),
-            undo_statements: each("PAUSE"),
+            statements: order.each("RESUME", &found),
+            undo_statements: order.each("PAUSE", &found),
             ..Inspection::default()
         })
     }
 
     async fn capture(&self, call: &Call) -> Result<Value, ActionError> {
         let order = Order::of(call)?;
-        let consoles = order.open(call).await?;
-        Ok(order.snapshot(&order.views(&consoles, call).await?))
+        Ok(order.snapshot(&order.look(call).await?))
     }
 
     async fn probe(&self, call: &Call, _snapshot: &Value) -> Result<Probed, ActionError> {
-        let order = Order::of(call)?;
-        let consoles = order.open(call).await?;
-        let found = order.views(&consoles, call).await?;
+        let found = Order::of(call)?.look(call).await?;
         let paused = found.iter().filter(|view| view.paused).count();
         let finding = match paused {
             0 => Finding::Applied,
@@ -99,8 +88,7 @@ impl Act for Resume {
                 false => error,
             })?;
         }
-        let all = order.open(call).await?;
-        let now = order.snapshot(&views(&all, &order.database, &Patience::of(call)).await?);
+        let now = order.snapshot(&order.look(call).await?);
         let left = differences(snapshot, &now, &["paused"]);
         if !left.is_empty() {
             return Err(ActionError::touched(format!("the state before is not restored: {}", left.join("; "))));

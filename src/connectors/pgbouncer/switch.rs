@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::config::{Files, Stand};
-use super::console::{Console, quoted};
+use super::console::Console;
 use super::ini::Route;
 use super::landing::Landing;
-use super::order::{Order, differences, was_paused};
-use super::pool::{View, pause, resume, resume_by_hand, views};
+use super::order::{Order, differences, shown, was_paused};
+use super::pool::{View, resume, views};
 use crate::connectors::patience::Patience;
 use crate::connectors::postgres::host_and_port;
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target};
@@ -109,9 +109,7 @@ impl Switching {
     fn by_hand(&self, found: &[View], snapshot: &Value) -> Vec<String> {
         let mut lines = self.files.by_hand();
         lines.extend(found.iter().map(|view| format!("-- at the console of {}: RELOAD", view.address)));
-        let free: Vec<_> =
-            found.iter().cloned().map(|view| View { paused: was_paused(snapshot, &view.address), ..view }).collect();
-        lines.extend(resume_by_hand(&free, &self.order.database));
+        lines.extend(self.order.resume_by_hand(found, snapshot));
         lines
     }
 
@@ -120,14 +118,7 @@ impl Switching {
         if now.iter().all(View::is_held) {
             return Ok(());
         }
-        if let Some(view) = now.iter().find(|view| view.session_pooling) {
-            return Err(ActionError::untouched(format!(
-                "`{}` at {} is pooled by session: a PAUSE would wait until every client has disconnected",
-                self.order.database, view.address
-            )));
-        }
-        let waiting = Patience::of(call).at_most(self.order.within);
-        pause(consoles, helpers, &self.order.database, &waiting).await.map(drop)
+        self.order.hold(call, consoles, helpers, &now).await.map(drop)
     }
 }
 
@@ -166,16 +157,14 @@ impl Inspect for Switch {
         for left in switching.files.leftovers() {
             block(format!("{} is left of another run", left.display()));
         }
-        let each = |verb: &str| {
-            found.iter().map(|view| format!("[{}] {verb} {}", view.address, quoted(&order.database))).collect::<Vec<_>>()
-        };
+        let each = |verb: &str| order.each(verb, &found);
         let reload: Vec<_> = found.iter().map(|view| format!("[{}] RELOAD", view.address)).collect();
         let resume = if switching.keep_paused { Vec::new() } else { each("RESUME") };
         let back = switching.files.by_hand();
         Ok(Inspection {
             identity: order.way.identity(),
             state: json!({
-                "processes": found.iter().map(View::to_value).collect::<Vec<_>>(), "files": files,
+                "processes": shown(&found), "files": files,
                 "query_through_the_pooler": Landing::of(call)?.word(switching.keep_paused),
             }),
             statements: [each("PAUSE"), switching.files.statements(), reload.clone(), resume].concat(),
@@ -187,14 +176,12 @@ impl Inspect for Switch {
 
     async fn capture(&self, call: &Call) -> Result<Value, ActionError> {
         let switching = Switching::of(call)?;
-        let consoles = switching.order.open(call).await?;
-        switching.snapshot(&switching.order.views(&consoles, call).await?)
+        switching.snapshot(&switching.order.look(call).await?)
     }
 
     async fn probe(&self, call: &Call, snapshot: &Value) -> Result<Probed, ActionError> {
         let switching = Switching::of(call)?;
-        let consoles = switching.order.open(call).await?;
-        let found = switching.order.views(&consoles, call).await?;
+        let found = switching.order.look(call).await?;
         let stands = switching.files.stands(snapshot)?;
         let now = switching.order.snapshot(&found);
         let is_new = stands.iter().all(|stand| matches!(stand, Stand::New | Stand::Same))
@@ -267,9 +254,8 @@ impl Act for Switch {
         } else {
             landing.prove(call, &order.way, &order.database, &consoles).await.map_err(ActionError::after_change)?
         };
-        let answer: Vec<_> = found.iter().map(View::to_value).collect();
         Ok(Evidence::new(json!({
-            "identity": order.way.identity(), "asked": "SHOW DATABASES", "answer": answer, "files": snapshot["files"],
+            "identity": order.way.identity(), "asked": "SHOW DATABASES", "answer": shown(&found), "files": snapshot["files"],
             "query": landed,
         })))
     }
