@@ -35,6 +35,7 @@ mod emptying;
 mod excerpt;
 mod look;
 mod patience;
+mod pattern;
 mod ramp;
 #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 mod rows;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::grant::Grant;
 use super::name::{literal, literals};
-use super::scope::{Scope, glob};
+use super::scope::Scope;
 use super::session::{Session, StatementError, text};
 use crate::connectors::ActionError;
+use crate::connectors::pattern::Pattern;
 
 /// One way past.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -159,7 +160,7 @@ pub(super) fn unsigned(found: &[Bypass], accepted: &[String]) -> Result<Vec<Bypa
         for line in accepted {
             signed |= match line.split_once('/') {
                 None => line == bypass.kind,
-                Some((kind, name)) => kind == bypass.kind && (name == bypass.name || glob(name)?.is_match(&bypass.name)),
+                Some((kind, name)) => kind == bypass.kind && (name == bypass.name || Pattern::new(name)?.means(&bypass.name)),
             };
         }
         if !signed {

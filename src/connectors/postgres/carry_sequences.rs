@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use globset::{GlobBuilder, GlobMatcher};
 use serde_json::json;
 
 use super::name::{literal, quoted};
 use super::place::source_target;
 use super::session::{Session, open, text};
+use crate::connectors::pattern::Pattern;
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, own_target};
 use crate::model::{Finding, Value};
 
@@ -81,11 +81,6 @@ struct Order {
     margin: i64,
 }
 
-fn matcher(pattern: &str) -> Result<GlobMatcher, ActionError> {
-    let glob = GlobBuilder::new(pattern).build();
-    glob.map(|glob| glob.compile_matcher()).map_err(|error| ActionError::untouched(format!("`{pattern}` is no pattern: {error}")))
-}
-
 impl Order {
     fn of(call: &Call) -> Result<Self, ActionError> {
         let patterns = call.params.texts("sequences")?;
@@ -98,12 +93,12 @@ impl Order {
     }
 
     fn chosen(&self, all: Vec<Sequence>) -> Result<Vec<Sequence>, ActionError> {
-        let except = self.except.iter().map(|pattern| matcher(pattern)).collect::<Result<Vec<_>, _>>()?;
+        let except = self.except.iter().map(|pattern| Pattern::new(pattern)).collect::<Result<Vec<_>, _>>()?;
         let mut chosen = vec![false; all.len()];
         for pattern in &self.patterns {
-            let (glob, mut known) = (matcher(pattern)?, false);
+            let (named, mut known) = (Pattern::new(pattern)?, false);
             for (at, sequence) in all.iter().enumerate() {
-                let meant = sequence.key() == *pattern || glob.is_match(sequence.key());
+                let meant = named.means(&sequence.key());
                 known |= meant;
                 chosen[at] |= meant;
             }
@@ -111,10 +106,10 @@ impl Order {
                 return Err(ActionError::untouched(format!("no sequence of the source is called `{pattern}`")));
             }
         }
-        let kept = all.into_iter().zip(chosen).filter(|(sequence, chosen)| {
-            *chosen
-                && !except.iter().zip(&self.except).any(|(glob, name)| *name == sequence.key() || glob.is_match(sequence.key()))
-        });
+        let kept = all
+            .into_iter()
+            .zip(chosen)
+            .filter(|(sequence, chosen)| *chosen && !except.iter().any(|pattern| pattern.means(&sequence.key())));
         Ok(kept.map(|(sequence, _)| sequence).collect())
     }
 

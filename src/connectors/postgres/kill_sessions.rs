@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::backend::{COLUMNS, end, shown, still_there};
 use super::name::{literal, literals};
-use super::scope::{chosen_roles, glob};
+use super::scope::chosen_roles;
 use super::session::{Session, open, text};
+use crate::connectors::pattern::Pattern;
 use crate::connectors::watch::span;
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed, count_of, own_target};
 use crate::model::{Finding, Object, Span, Value};
@@ -56,8 +57,8 @@ async fn databases(call: &Call, session: &Session) -> Result<Vec<String>, Action
     let all: Vec<_> = rows.iter().filter_map(|row| text(row, "name")).collect();
     let mut chosen = Vec::new();
     for pattern in &patterns {
-        let glob = glob(pattern)?;
-        let found: Vec<_> = all.iter().filter(|name| *name == pattern || glob.is_match(name)).cloned().collect();
+        let meant = Pattern::new(pattern)?;
+        let found: Vec<_> = all.iter().filter(|name| meant.means(name)).cloned().collect();
         if found.is_empty() {
             return Err(ActionError::untouched(format!("no database matches `{pattern}`")));
         }

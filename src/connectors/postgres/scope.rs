@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use globset::GlobBuilder;
-
 use super::name::{literals, quoted};
 use super::session::{Session, StatementError, text};
+use crate::connectors::pattern::Pattern;
 use crate::connectors::{ActionError, Call};
 use crate::model::Object;
 
@@ -166,10 +165,9 @@ impl Tables {
         let all: Vec<_> = rows.iter().filter_map(|row| Some((text(row, "nspname")?, text(row, "oid")?))).collect();
         let mut chosen = BTreeMap::new();
         for pattern in &self.schemas {
-            let glob = glob(pattern)?;
-            let before = chosen.len();
-            chosen.extend(all.iter().filter(|(name, _)| name == pattern || glob.is_match(name)).cloned());
-            if chosen.len() == before && !all.iter().any(|(name, _)| glob.is_match(name)) {
+            let meant = Pattern::new(pattern)?;
+            chosen.extend(all.iter().filter(|(name, _)| meant.means(name)).cloned());
+            if !chosen.keys().any(|name| meant.means(name)) {
                 return Err(ActionError::untouched(format!("no schema matches `{pattern}`")));
             }
         }
@@ -212,9 +210,9 @@ pub(super) async fn chosen_roles(session: &Session, patterns: &[String]) -> Resu
         .collect();
     let mut chosen: Vec<Role> = Vec::new();
     for pattern in patterns {
-        let glob = glob(pattern)?;
+        let meant = Pattern::new(pattern)?;
         let found: Vec<_> =
-            all.iter().filter(|r| r.name == *pattern || (!r.name.starts_with("pg_") && glob.is_match(&r.name))).collect();
+            all.iter().filter(|r| r.name == *pattern || (!r.name.starts_with("pg_") && meant.means(&r.name))).collect();
         if found.is_empty() {
             return Err(ActionError::untouched(format!("no role matches `{pattern}`")));
         }
@@ -269,14 +267,8 @@ pub(super) fn is(row: &Object, column: &str) -> bool {
     text(row, column).as_deref() == Some("t")
 }
 
-/// A pattern such as `order*`.
-pub(super) fn glob(pattern: &str) -> Result<globset::GlobMatcher, ActionError> {
-    let glob = GlobBuilder::new(pattern).literal_separator(false).build();
-    Ok(glob.map_err(|error| ActionError::untouched(format!("`{pattern}` is no pattern: {error}")))?.compile_matcher())
-}
-
 fn matching<'a>(all: &[&'a Relation], pattern: &str) -> Result<Vec<&'a Relation>, ActionError> {
-    let glob = glob(pattern)?;
-    let is = |relation: &Relation| relation.name == pattern || glob.is_match(&relation.name) || glob.is_match(relation.shown());
+    let meant = Pattern::new(pattern)?;
+    let is = |relation: &Relation| meant.means(&relation.name) || meant.means(&relation.shown());
     Ok(all.iter().copied().filter(|relation| is(relation)).collect())
 }

@@ -2,12 +2,12 @@
 //!
 //! A line holds password hashes. They never leave this file: what is kept, shown or compared is the line without them.
 
-use globset::Glob;
 use redis::Value as Reply;
 
 use super::reply;
 use super::session::{Fault, Session};
 use crate::connectors::ActionError;
+use crate::connectors::pattern::Pattern;
 
 /// One user of one node.
 #[derive(Clone, PartialEq, Eq)]
@@ -189,7 +189,7 @@ impl Chosen {
 }
 
 fn matches(pattern: &str, name: &str) -> bool {
-    pattern == name || Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(name))
+    pattern == name || Pattern::new(pattern).is_ok_and(|pattern| pattern.means(name))
 }
 
 #[cfg(test)]

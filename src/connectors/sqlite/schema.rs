@@ -1,10 +1,9 @@
 //! What a database holds: tables, columns, and which of them a runbook means. Names are checked against the schema, because
 //! SQLite takes an unknown name in double quotes for a text.
 
-use globset::GlobBuilder;
-
 use super::session::Session;
 use crate::connectors::ActionError;
+use crate::connectors::pattern::Pattern;
 
 /// A table of the main schema.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -84,12 +83,8 @@ fn matches(all: &[Table], pattern: &str) -> Result<Vec<usize>, ActionError> {
     if let Some(exact) = all.iter().position(|table| table.name.eq_ignore_ascii_case(pattern)) {
         return Ok(vec![exact]);
     }
-    let glob = GlobBuilder::new(pattern)
-        .case_insensitive(true)
-        .build()
-        .map_err(|error| ActionError::untouched(format!("`{pattern}` is no pattern: {error}")))?
-        .compile_matcher();
-    Ok(all.iter().enumerate().filter(|(_, table)| glob.is_match(&table.name)).map(|(at, _)| at).collect())
+    let meant = Pattern::of_any_case(pattern)?;
+    Ok(all.iter().enumerate().filter(|(_, table)| meant.means(&table.name)).map(|(at, _)| at).collect())
 }
 
 /// The columns of a table that exists.

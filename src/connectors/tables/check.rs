@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use globset::GlobBuilder;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -14,6 +13,7 @@ use super::Measure;
 use super::store::{TableStore, open};
 use super::verdict::{Side, Verdict, compare};
 use crate::connectors::patience::Patience;
+use crate::connectors::pattern::Pattern;
 use crate::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed, Target};
 use crate::model::{Percent, Span, Value};
 
@@ -58,14 +58,9 @@ impl Order {
         let all: BTreeSet<&String> = source.iter().chain(target).collect();
         let mut chosen = BTreeSet::new();
         for pattern in &self.patterns {
-            let glob = GlobBuilder::new(pattern).build();
-            let glob =
-                glob.map_err(|error| ActionError::untouched(format!("`{pattern}` is no pattern: {error}")))?.compile_matcher();
-            let before = chosen.len();
-            let meant = all.iter().filter(|table| **table == pattern || glob.is_match(table.as_str()));
-            chosen.extend(meant.map(|table| (*table).clone()));
-            let known = chosen.iter().any(|table| table == pattern || glob.is_match(table));
-            if chosen.len() == before && !known {
+            let meant = Pattern::new(pattern)?;
+            chosen.extend(all.iter().filter(|table| meant.means(table)).map(|table| (*table).clone()));
+            if !chosen.iter().any(|table| meant.means(table)) {
                 return Err(ActionError::untouched(format!("no table on either side is called `{pattern}`")));
             }
         }
