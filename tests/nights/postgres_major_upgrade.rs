@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::load::payments_pg::{address, found, pay};
 use crate::load::{Answer, Crew, Ledger, Rate, Verdict};
-use crate::night::{Night, is_finished_everywhere, rolls_back_everywhere};
+use crate::night::{Night, ends_on_the_new_side, is_finished_everywhere, rolls_back_everywhere, whole};
 use crate::sandbox::Sandbox;
 use crate::shop::Side;
-use crate::story::{NO_TROUBLE, failed_after, is_alone, killed_both_ways, killed_in};
+use crate::story::{failed_after, killed_both_ways, killed_in};
 
 /// The shop at work: 500 payments a second through pgbouncer.
 struct Shop {
@@ -16,30 +16,8 @@ struct Shop {
     crews: Vec<Crew>,
 }
 
-impl Night for Shop {
-    const NAME: &'static str = "postgres-major-upgrade";
-
-    fn open() -> Self {
-        let sandbox = Sandbox::up(Self::NAME);
-        let payments = Ledger::default();
-        let entry = address(sandbox.port(2), "shop_app", &sandbox.secret("APP_PASSWORD"));
-        let crews = vec![pay(entry, &Rate { clients: 10, per_second: 500 }, &payments)];
-        Self { sandbox, payments, crews }
-    }
-
-    fn sandbox(&self) -> &Sandbox {
-        &self.sandbox
-    }
-
-    fn sells(&self, more: usize) {
-        let wanted = self.payments.acknowledged() + more;
-        let end = Instant::now() + Duration::from_secs(60);
-        while self.payments.acknowledged() < wanted {
-            assert!(Instant::now() < end, "the shop does not sell: {:?}", self.payments.entries().last());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
+impl Shop {
+    /// Ends the clients, and holds the ledger against one side.
     async fn close(&mut self, side: Side) -> Verdict {
         for crew in self.crews.drain(..) {
             crew.end();
@@ -55,6 +33,36 @@ impl Night for Shop {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+}
+
+impl Night for Shop {
+    const NAME: &'static str = "postgres-major-upgrade";
+    const SERVERS: &'static [(&'static str, &'static str)] = &[("pgbouncer", "pgbouncer"), ("initdb", "postgresql-15")];
+
+    fn open() -> Self {
+        let sandbox = Sandbox::up(Self::NAME);
+        let payments = Ledger::default();
+        let entry = address(sandbox.port(2), "shop_app", &sandbox.secret("APP_PASSWORD"));
+        let crews = vec![pay(entry, &Rate { clients: 10, per_second: 500 }, &payments)];
+        Self { sandbox, payments, crews }
+    }
+
+    fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    fn serves(&self, more: usize) {
+        let wanted = self.payments.acknowledged() + more;
+        let end = Instant::now() + Duration::from_secs(60);
+        while self.payments.acknowledged() < wanted {
+            assert!(Instant::now() < end, "the shop does not sell: {:?}", self.payments.entries().last());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    async fn settle(&mut self, side: Side) -> Result<String, String> {
+        whole(&self.close(side).await)
     }
 
     /// Every right on every table, column and sequence, who may log in, what replicates, and where the pooler points.
@@ -75,22 +83,9 @@ impl Night for Shop {
     }
 }
 
-fn here() -> bool {
-    !crate::servers::missing("pgbouncer", "pgbouncer") && !crate::servers::missing("initdb", "postgresql-15")
-}
-
 #[tokio::test]
 async fn a_plain_night_ends_on_the_new_side_and_no_client_saw_an_error() {
-    if !here() {
-        return;
-    }
-    let mut shop = Shop::open();
-    shop.sells(500);
-    let mut executor = shop.executor("plain");
-    shop.begin(&mut executor, &shop.sandbox.runbook());
-    let told = NO_TROUBLE.tell(&mut executor);
-    assert_eq!(told.ended.code, 0, "{}", told.ended.account);
-    shop.sells(500);
+    let Some(mut shop) = ends_on_the_new_side::<Shop>().await else { return };
     let verdict = shop.close(Side::New).await;
     assert!(verdict.is_whole() && verdict.acknowledged >= 1000, "{verdict:?}");
     // What was written on the new side has flowed back: the old one could take over again.
@@ -103,25 +98,16 @@ async fn a_plain_night_ends_on_the_new_side_and_no_client_saw_an_error() {
 
 #[tokio::test]
 async fn failed_after_every_step_the_old_side_is_as_it_was() {
-    if !here() {
-        return;
-    }
     rolls_back_everywhere::<Shop>(failed_after).await;
 }
 
 #[tokio::test]
 async fn killed_in_every_step_and_in_the_way_back_the_old_side_is_as_it_was() {
-    if !here() {
-        return;
-    }
-    let kills = rolls_back_everywhere::<Shop>(killed_both_ways).await;
+    let Some((_, kills)) = rolls_back_everywhere::<Shop>(killed_both_ways).await else { return };
     assert!(kills >= 6, "only {kills} kills hit a step at work");
 }
 
 #[tokio::test]
 async fn behind_the_point_of_no_return_a_night_is_finished() {
-    if !here() || is_alone() {
-        return;
-    }
     is_finished_everywhere::<Shop>(killed_in).await;
 }

@@ -1,14 +1,15 @@
 //! Night 3: reads move from one set of web servers to another, share by share, while customers read. A gate that fails at 10 %
 //! takes everything back.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::executor::Executor;
 use crate::load::reads::{Reads, read};
 use crate::load::{Crew, Rate};
+use crate::night::{Night, here, rolls_back_everywhere};
 use crate::sandbox::Sandbox;
-use crate::story::{NO_TROUBLE, Story, sabotaged, steps};
+use crate::shop::Side;
+use crate::story::{NO_TROUBLE, failed_after, killed_both_ways};
 
 /// How long a share stays in these tests. It rests on 15 requests, which 1 % of the readers send in 3 seconds; the gate waits
 /// for them where the machine is slow.
@@ -21,9 +22,13 @@ struct Catalogue {
     crew: Option<Crew>,
 }
 
-impl Catalogue {
+impl Night for Catalogue {
+    const NAME: &'static str = "read-ramp";
+    const SERVERS: &'static [(&'static str, &'static str)] =
+        &[("nginx", "nginx-light"), ("haproxy", "haproxy"), ("socat", "socat")];
+
     fn open() -> Self {
-        let sandbox = Sandbox::up("read-ramp");
+        let sandbox = Sandbox::up(Self::NAME);
         let params = sandbox.path().join("params.yaml");
         let text = std::fs::read_to_string(&params).unwrap();
         std::fs::write(&params, format!("{text}{PARAMS}")).unwrap();
@@ -32,7 +37,11 @@ impl Catalogue {
         Self { sandbox, reads, crew }
     }
 
-    fn is_read(&self, more: usize) {
+    fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    fn serves(&self, more: usize) {
         let wanted = self.reads.answered() + more;
         let end = Instant::now() + Duration::from_secs(60);
         while self.reads.answered() < wanted {
@@ -41,12 +50,27 @@ impl Catalogue {
         }
     }
 
-    fn run(&self, home: &str, runbook: &Path) -> Executor {
-        let mut executor = Executor::new(self.sandbox.path().with_file_name(home), []);
-        executor.run(runbook, &self.sandbox.path().join("params.yaml"), &[]);
-        executor
+    fn state(&self) -> Vec<String> {
+        self.weights().iter().map(|row| row.join(" ")).collect()
     }
 
+    /// Each read was held against the catalogue when its answer came, whichever side gave it.
+    async fn settle(&mut self, _side: Side) -> Result<String, String> {
+        self.close();
+        let errors = self.reads.errors();
+        match errors.first() {
+            None => Ok(format!("{} reads", self.reads.answered())),
+            Some(first) => Err(format!("{} readers saw an error, first {first:?}", errors.len())),
+        }
+    }
+
+    /// The night has no secrets.
+    fn executor(&self, home: &str) -> Executor {
+        Executor::new(self.sandbox.path().with_file_name(home), [])
+    }
+}
+
+impl Catalogue {
     /// Whether each server is open and what it weighs: its name, operational and administrative state, its weight and the one
     /// of the configuration.
     fn weights(&self) -> Vec<Vec<String>> {
@@ -71,7 +95,8 @@ impl Catalogue {
 
     /// Begins a run, approves it, and waits until it has come to 10 %.
     fn climb(&self, home: &str) -> Executor {
-        let mut executor = self.run(home, &self.sandbox.runbook());
+        let mut executor = self.executor(home);
+        self.begin(&mut executor, &self.sandbox.runbook());
         assert!(executor.wait_for("go-live", &["awaiting people", "awaiting_people"]), "{}", executor.log());
         let answer = executor.order(&["approve", "go-live"]);
         assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
@@ -99,57 +124,44 @@ impl Catalogue {
     }
 }
 
-fn here() -> bool {
-    [("nginx", "nginx-light"), ("haproxy", "haproxy"), ("socat", "socat")]
-        .into_iter()
-        .all(|(program, package)| !crate::servers::missing(program, package))
-}
-
-fn all_steps() -> Vec<String> {
-    let steps = steps(&Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks/read-ramp/runbook.yaml"));
-    assert!(steps.len() >= 5);
-    steps
-}
-
-#[test]
-fn a_plain_night_ends_with_every_read_in_the_cloud_and_no_reader_saw_an_error() {
-    if !here() {
+#[tokio::test]
+async fn a_plain_night_ends_with_every_read_in_the_cloud_and_no_reader_saw_an_error() {
+    if !here::<Catalogue>() {
         return;
     }
     let mut catalogue = Catalogue::open();
-    catalogue.is_read(200);
+    catalogue.serves(200);
     assert_eq!(catalogue.reads.by("cloud"), 0);
-    let mut executor = catalogue.run("plain", &catalogue.sandbox.runbook());
+    let mut executor = catalogue.executor("plain");
+    catalogue.begin(&mut executor, &catalogue.sandbox.runbook());
     let told = NO_TROUBLE.tell(&mut executor);
     assert_eq!(told.ended.code, 0, "{}", told.ended.account);
     for share in ["1%", "10%", "100%"] {
         assert!(executor.log().contains(&format!("at {share}: ")), "{share} was not held to the gate:\n{}", told.ended.account);
     }
     let old = catalogue.reads.by("old");
-    catalogue.is_read(200);
+    catalogue.serves(200);
     // A read that was under way at the last change may have been the old side's.
     assert!(catalogue.reads.by("old") <= old + 10, "the old side is still read");
-    catalogue.close();
-    let errors = catalogue.reads.errors();
-    assert!(errors.is_empty(), "{} readers saw an error, first {:?}", errors.len(), errors[0]);
+    catalogue.settle(Side::New).await.unwrap();
 }
 
 #[test]
 fn a_gate_that_fails_at_10_percent_takes_the_reads_back_and_readers_saw_the_fault_only() {
-    if !here() {
+    if !here::<Catalogue>() {
         return;
     }
     let mut catalogue = Catalogue::open();
-    catalogue.is_read(200);
-    let before = catalogue.weights();
+    catalogue.serves(200);
+    let before = catalogue.state();
     let mut executor = catalogue.climb("gate");
     catalogue.sandbox.call(&["break"]);
     let ended = executor.end(Duration::from_secs(240));
     assert_eq!(ended.code, 4, "{}", ended.account);
     assert!(executor.log().contains("the gate failed at 10%"), "{}", ended.account);
-    assert_eq!(catalogue.weights(), before, "{}", ended.account);
+    assert_eq!(catalogue.state(), before, "{}", ended.account);
     let cloud = (catalogue.reads.by("cloud"), catalogue.faults());
-    catalogue.is_read(500);
+    catalogue.serves(500);
     catalogue.close();
     // A read that was under way when the weights went back is still the cloud's.
     assert!(catalogue.faults() <= cloud.1 + 10 && catalogue.reads.by("cloud") == cloud.0, "the cloud is still read");
@@ -159,13 +171,13 @@ fn a_gate_that_fails_at_10_percent_takes_the_reads_back_and_readers_saw_the_faul
     assert_eq!(errors.len(), faults, "each error is an answer of the broken side");
 }
 
-#[test]
-fn killed_at_10_percent_a_person_is_asked_and_the_way_back_leads_to_where_the_reads_were() {
-    if !here() {
+#[tokio::test]
+async fn killed_at_10_percent_a_person_is_asked_and_the_way_back_leads_to_where_the_reads_were() {
+    if !here::<Catalogue>() {
         return;
     }
     let mut catalogue = Catalogue::open();
-    let before = catalogue.weights();
+    let before = catalogue.state();
     let mut executor = catalogue.climb("killed");
     executor.kill();
     assert!(catalogue.is_at_10_percent(), "a killed executor leaves the share as it is: {:?}", catalogue.weights());
@@ -183,48 +195,20 @@ fn killed_at_10_percent_a_person_is_asked_and_the_way_back_leads_to_where_the_re
     let ended = executor.end(Duration::from_secs(240));
     assert_eq!(ended.code, 4, "{}", ended.account);
     assert!(executor.log().contains("partly applied"), "{}", ended.account);
-    assert_eq!(catalogue.weights(), before, "{}", ended.account);
-    catalogue.is_read(200);
-    catalogue.close();
-    let errors = catalogue.reads.errors();
-    assert!(errors.is_empty(), "{} readers saw an error, first {:?}", errors.len(), errors[0]);
+    assert_eq!(catalogue.state(), before, "{}", ended.account);
+    catalogue.serves(200);
+    catalogue.settle(Side::Old).await.unwrap();
 }
 
-/// Tells a story at every step on one catalogue; each must end rolled back with the weights as they were.
-fn rolls_back_everywhere(story: impl for<'a> Fn(&'a str) -> Story<'a>) -> usize {
-    let mut catalogue = Catalogue::open();
-    catalogue.is_read(200);
-    let before = catalogue.weights();
-    let mut kills = 0;
-    for (number, step) in all_steps().iter().enumerate() {
-        let (story, folder): (_, PathBuf) = (story(step), catalogue.sandbox.path());
-        let runbook = sabotaged(&catalogue.sandbox.runbook(), step, &folder);
-        let told = story.tell(&mut catalogue.run(&format!("run-{number}"), &runbook));
-        assert_eq!(told.ended.code, 4, "{story:?}:\n{}", told.ended.account);
-        assert_eq!(catalogue.weights(), before, "{story:?}:\n{}", told.ended.account);
-        catalogue.is_read(50);
-        kills += told.kills;
-    }
-    catalogue.close();
+#[tokio::test]
+async fn failed_after_every_step_the_reads_are_where_they_were() {
+    let Some((catalogue, _)) = rolls_back_everywhere::<Catalogue>(failed_after).await else { return };
     assert!(catalogue.reads.by("cloud") > 0, "nothing was ever read from the cloud");
-    let errors = catalogue.reads.errors();
-    assert!(errors.is_empty(), "{} readers saw an error, first {:?}", errors.len(), errors[0]);
-    kills
 }
 
-#[test]
-fn failed_after_every_step_the_reads_are_where_they_were() {
-    if !here() {
-        return;
-    }
-    rolls_back_everywhere(|step| Story { fails_after: Some(step), ..NO_TROUBLE });
-}
-
-#[test]
-fn killed_in_every_step_and_in_the_way_back_the_reads_are_where_they_were() {
-    if !here() {
-        return;
-    }
-    let kills = rolls_back_everywhere(|step| Story { fails_after: Some(step), killed_in: Some(step), killed_in_undo: true });
+#[tokio::test]
+async fn killed_in_every_step_and_in_the_way_back_the_reads_are_where_they_were() {
+    let Some((catalogue, kills)) = rolls_back_everywhere::<Catalogue>(killed_both_ways).await else { return };
+    assert!(catalogue.reads.by("cloud") > 0, "nothing was ever read from the cloud");
     assert!(kills >= 3, "only {kills} kills hit a step at work");
 }

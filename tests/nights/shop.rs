@@ -81,16 +81,6 @@ impl Shop {
         executor.run(&self.sandbox.runbook(), &self.sandbox.path().join("params.yaml"), &[]);
     }
 
-    /// Says yes as soon as somebody is asked.
-    pub fn approve(&self, executor: &mut Executor) -> bool {
-        if !executor.wait_for("go-live", &["awaiting people", "awaiting_people"]) {
-            return false;
-        }
-        let answer = executor.order(&["approve", "go-live"]);
-        assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
-        true
-    }
-
     /// Ends the clients, lets the worker finish, and holds the ledgers against one side.
     pub async fn close(&mut self, side: Side) -> Verdict {
         for crew in self.crews.drain(..) {
