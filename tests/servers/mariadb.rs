@@ -140,6 +140,11 @@ impl MariaDb {
              MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1; START SLAVE"
         ))
         .await;
+        self.replicates().await;
+    }
+
+    /// Waits until both threads of a replica run.
+    pub async fn replicates(&self) {
         until("replication runs", Duration::from_secs(60), async || {
             let io = self.replica_field("Slave_IO_Running").await;
             let sql = self.replica_field("Slave_SQL_Running").await;

@@ -41,7 +41,9 @@ async fn pair() -> (Rc<Pair>, Bench) {
         MASTER_HEARTBEAT_PERIOD=7.5, IGNORE_SERVER_IDS=(77,78); START SLAVE"
     ))
     .await;
+    // A replica that has everything may still be about to connect.
     new.caught_up_with(&old).await;
+    new.replicates().await;
     let mut bench = Bench::new();
     for (name, server) in [("old", &old), ("new", &new)] {
         bench.target(name, "mysql", json!({ "url": format!("mysql://pointsman@127.0.0.1:{}", server.port), "password": CANARY }));
