@@ -6,12 +6,13 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 use pointsman::connectors::mysql::KillSessions;
 use pointsman::connectors::{Act as _, Inspect as _};
-use pointsman::model::Touch;
+use pointsman::model::{Finding, Touch};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, attempt};
 use crate::mysql_freeze::{account, app, bench, shop};
 use crate::servers::mariadb::MariaDb;
+use crate::servers::proxy::{At, Proxy, Then};
 use crate::servers::{missing, until};
 
 /// How many sessions a step ends.
@@ -130,5 +131,47 @@ async fn replication_is_nobodys_session() {
     assert_eq!(old.rows::<u64>(dump).await, reading);
     for thread in ["Slave_IO_Running", "Slave_SQL_Running"] {
         assert_eq!(new.replica_field(thread).await.as_deref(), Some("Yes"));
+    }
+}
+
+#[tokio::test]
+async fn an_ending_of_sessions_that_is_cut_off_is_told_as_it_is_and_the_look_tells_who_is_left() {
+    if missing("mariadbd", "mariadb-server") {
+        return;
+    }
+    let server = shop().await;
+    let proxy = Proxy::before(server.port).await;
+    let (through, direct) = (bench(&server, proxy.port), bench(&server, server.port));
+    let params = json!({ "users": ["app"] });
+    let (call, look) = (through.call("kill", Some("old"), params.clone()), direct.call("kill", Some("old"), params));
+    let some_are_left = |left: usize| Finding::Partial(format!("{left} of 3 sessions are left"));
+    for (text, of, at, in_doubt, touch, finding) in [
+        ("FROM information_schema.processlist ORDER", None, At::Answer, false, Touch::Untouched, Finding::NotApplied),
+        ("KILL CONNECTION ", Some(0), At::Order, true, Touch::Possible, Finding::NotApplied),
+        ("KILL CONNECTION ", Some(0), At::Answer, true, Touch::Possible, some_are_left(2)),
+        ("KILL CONNECTION ", Some(1), At::Order, true, Touch::Possible, some_are_left(2)),
+        ("KILL CONNECTION ", Some(1), At::Answer, true, Touch::Possible, some_are_left(1)),
+        ("KILL CONNECTION ", Some(2), At::Answer, true, Touch::Possible, Finding::Applied),
+        ("FROM information_schema.processlist WHERE", None, At::Order, false, Touch::Possible, Finding::Applied),
+    ] {
+        let clients = [app(&server).await, app(&server).await, app(&server).await];
+        let text = of.map_or_else(|| text.to_owned(), |of: usize| format!("{text}{}", clients[of].id()));
+        let moment = format!("`{text}`, {at:?}");
+        let snapshot = KillSessions.capture(&look).await.unwrap();
+        let fired = proxy.fired();
+        proxy.trap(&text, at, Then::Cut);
+        let error = KillSessions.apply(&call, &snapshot).await.unwrap_err();
+        assert_eq!((error.in_doubt, error.touch, proxy.fired()), (in_doubt, touch, fired + 1), "{moment}: {error}");
+        // A session that was told to end takes a moment.
+        until("the look says what was done", Duration::from_secs(60), async || {
+            (KillSessions.probe(&look, &snapshot).await.unwrap().finding == finding).then_some(())
+        })
+        .await;
+        // Whatever was reached, the next attempt ends the rest.
+        let applied = KillSessions.apply(&look, &snapshot).await.unwrap();
+        assert_eq!(KillSessions.prove(&look, &snapshot, &applied).await.unwrap().facts["left"], 0, "{moment}");
+        for mut client in clients {
+            assert!(!works(&mut client).await, "{moment}");
+        }
     }
 }

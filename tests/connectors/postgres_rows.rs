@@ -189,3 +189,42 @@ async fn only_the_sessions_that_are_meant_are_ended() {
     assert!(error.message.contains("pg_terminate_backend"), "{error}");
     assert!(!report.is_closed());
 }
+
+#[tokio::test]
+async fn an_ending_of_sessions_that_is_cut_off_is_told_as_it_is_and_the_look_tells_who_is_left() {
+    if missing("postgres", "postgresql-15") {
+        return;
+    }
+    let server = Postgres::start().await;
+    server.sql(SHOP).await;
+    let proxy = Proxy::before(server.port).await;
+    let (through, direct) = (bench(proxy.port), bench(server.port));
+    let params = json!({ "roles": ["shop_app"] });
+    let (call, look) = (through.call("cut", Some("shop"), params.clone()), direct.call("cut", Some("shop"), params));
+    for (text, at, in_doubt, touch, finding) in [
+        ("pg_stat_activity WHERE usename", At::Answer, false, Touch::Untouched, Finding::NotApplied),
+        ("pg_terminate_backend", At::Order, true, Touch::Possible, Finding::NotApplied),
+        ("pg_terminate_backend", At::Answer, true, Touch::Possible, Finding::Applied),
+        ("seconds FROM pg_catalog.pg_stat_activity WHERE pid", At::Order, false, Touch::Possible, Finding::Applied),
+    ] {
+        let app = async || server.connect("shop_app", "app", "postgres").await.unwrap();
+        let clients = [app().await, app().await];
+        let moment = format!("`{text}`, {at:?}");
+        let snapshot = KillSessions.capture(&look).await.unwrap();
+        let fired = proxy.fired();
+        proxy.trap(text, at, Then::Cut);
+        let error = KillSessions.apply(&call, &snapshot).await.unwrap_err();
+        assert_eq!((error.in_doubt, error.touch, proxy.fired()), (in_doubt, touch, fired + 1), "{moment}: {error}");
+        // A session that was told to end takes a moment.
+        until("the look says what was done", Duration::from_secs(60), || async {
+            (KillSessions.probe(&look, &snapshot).await.unwrap().finding == finding).then_some(())
+        })
+        .await;
+        // Whatever was reached, the next attempt ends the rest.
+        let applied = KillSessions.apply(&look, &snapshot).await.unwrap();
+        assert_eq!(KillSessions.prove(&look, &snapshot, &applied).await.unwrap().facts["new_since"], 0, "{moment}");
+        for client in &clients {
+            until("the client hears of it", Duration::from_secs(60), || async { client.is_closed().then_some(()) }).await;
+        }
+    }
+}
