@@ -42,6 +42,7 @@ mod postgres_standby;
 mod postgres_tables;
 mod postgres_tls;
 mod postgres_way_back;
+mod postgres_way_back_account;
 mod rabbitmq;
 mod redis;
 mod server;

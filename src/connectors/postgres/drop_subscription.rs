@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde_json::json;
 
+use super::ends::slot_right;
 use super::place::source_target;
 use super::session::{Session, open};
 use super::subscription::{Slot, Subscription, detach, detach_statements, disable, drop_slot, drop_slot_statement};
@@ -48,7 +49,17 @@ impl Sight {
         })
     }
 
-    fn obstacle(&self, call: &Call) -> Result<Option<String>, ActionError> {
+    async fn obstacle(&self, call: &Call) -> Result<Option<String>, ActionError> {
+        let name = call.params.text("subscription")?;
+        if let Some(why) = self.subscription.as_ref().and_then(|there| there.denied(name)) {
+            return Ok(Some(why));
+        }
+        // The slot goes before the subscription: to be refused there would leave a subscription that stands still.
+        if let (Ok(source), Some(_)) = (&self.source, &self.slot)
+            && let Some(why) = slot_right(source).await?
+        {
+            return Ok(Some(why));
+        }
         let running = self.subscription.as_ref().is_some_and(|there| there.worker && there.enabled);
         Ok(match (&self.source, &self.slot) {
             (Err(_), _) if call.params.opt_text("unreachable")? == Some("detach") => None,
@@ -74,7 +85,7 @@ impl Inspect for DropSubscription {
 
     async fn inspect(&self, call: &Call) -> Result<Inspection, ActionError> {
         let sight = look(call, &Value::Null).await?;
-        let blockers = sight.obstacle(call)?.map(|what| Blocker { what, owner: None });
+        let blockers = sight.obstacle(call).await?.map(|what| Blocker { what, owner: None });
         let slot = sight.slot.as_ref().and(sight.name.as_deref()).map(drop_slot_statement);
         let mut statements: Vec<_> = slot.into_iter().collect();
         if sight.subscription.is_some() {
@@ -118,7 +129,7 @@ impl Inspect for DropSubscription {
 impl Act for DropSubscription {
     async fn apply(&self, call: &Call, snapshot: &Value) -> Result<Applied, ActionError> {
         let sight = look(call, snapshot).await?;
-        if let Some(what) = sight.obstacle(call)? {
+        if let Some(what) = sight.obstacle(call).await? {
             return Err(ActionError::untouched(what));
         }
         let subscription = call.params.text("subscription")?;

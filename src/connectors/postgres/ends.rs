@@ -230,11 +230,20 @@ async fn rights(subscriber: &Session, source: &Session) -> Result<Vec<String>, A
             "the account at the subscriber may not make subscriptions: before PostgreSQL 16 only a superuser may".to_owned(),
         );
     }
-    let slots = "SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = session_user";
-    if source.value(slots).await?.as_deref() != Some("t") {
-        found.push("the account at the source may not make slots: it lacks REPLICATION".to_owned());
+    found.extend(slot_right(source).await?);
+    let sees = "SELECT pg_has_role(session_user, 'pg_read_all_stats', 'USAGE')";
+    if source.value(sees).await?.as_deref() != Some("t") {
+        found
+            .push("the account at the source does not see whether the subscriber streams: it lacks pg_read_all_stats".to_owned());
     }
     Ok(found)
+}
+
+/// Why the account at the source may neither make nor drop a slot; none where it may.
+pub(super) async fn slot_right(source: &Session) -> Result<Option<String>, ActionError> {
+    let sql = "SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = session_user";
+    let may = source.value(sql).await?.as_deref() == Some("t");
+    Ok((!may).then(|| "the account at the source may not make or drop slots: it lacks REPLICATION".to_owned()))
 }
 
 #[cfg(test)]

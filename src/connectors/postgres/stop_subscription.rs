@@ -74,7 +74,10 @@ impl Inspect for StopSubscription {
         let name = call.params.text("subscription")?;
         let session = open(call, own_target(call)?).await?;
         let found = Subscription::read(&session, name).await?;
-        let missing = format!("there is no subscription `{name}` in this database");
+        let blocker = match &found {
+            None => Some(format!("there is no subscription `{name}` in this database")),
+            Some(there) => there.denied(name).filter(|_| there.enabled),
+        };
         let enabled = found.as_ref().is_some_and(|there| there.enabled);
         let only = |statement: String| if enabled { vec![statement] } else { Vec::new() };
         Ok(Inspection {
@@ -82,7 +85,7 @@ impl Inspect for StopSubscription {
             state: json!({ "subscription": found.as_ref().map(Subscription::facts) }),
             statements: only(format!("ALTER SUBSCRIPTION {} DISABLE", quoted(name))),
             undo_statements: only(enable_statement(name)),
-            blockers: if found.is_none() { vec![Blocker { what: missing, owner: None }] } else { Vec::new() },
+            blockers: blocker.into_iter().map(|what| Blocker { what, owner: None }).collect(),
             expected_ms: Some(200),
         })
     }
@@ -109,6 +112,9 @@ impl Act for StopSubscription {
         let name = call.params.text("subscription")?;
         let (session, there) = look(call).await?;
         if there.enabled {
+            if let Some(why) = there.denied(name) {
+                return Err(ActionError::untouched(why));
+            }
             disable(&session, name).await?;
         }
         ended(&session, name).await.map_err(ActionError::after_change)?;

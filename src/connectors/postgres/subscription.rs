@@ -26,6 +26,8 @@ pub(super) struct Subscription {
     pub(super) origin: String,
     /// Its comment.
     pub(super) tag: String,
+    /// Whether the account of this session may change it.
+    own: bool,
     /// Whether its apply worker runs.
     pub(super) worker: bool,
     /// Tables that are not ready.
@@ -60,7 +62,7 @@ impl Subscription {
         let origin = if major(session) >= 16 { "s.suborigin" } else { "'any'" };
         let sql = format!(
             "SELECT s.subenabled, s.subslotname, array_to_string(s.subpublications, ', ') AS publications, {origin} AS origin, \
-             coalesce(pg_catalog.obj_description(s.oid, 'pg_subscription'), '') AS tag, EXISTS (SELECT \
+             pg_catalog.pg_has_role(session_user, s.subowner, 'USAGE') AS own, coalesce(pg_catalog.obj_description(s.oid, 'pg_subscription'), '') AS tag, EXISTS (SELECT \
              FROM pg_catalog.pg_stat_subscription w WHERE w.subid = s.oid AND w.relid IS NULL AND w.pid IS NOT NULL) AS worker, s.oid \
              FROM pg_catalog.pg_subscription s WHERE s.subname = {} \
              AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())",
@@ -83,10 +85,21 @@ impl Subscription {
             publications: cell("publications"),
             origin: cell("origin"),
             tag: cell("tag"),
+            own: is(row, "own"),
             worker: is(row, "worker"),
             copying: named(&mut tables.iter().filter(|row| !is(row, "ready"))),
             tables: named(&mut tables.iter()),
         }))
+    }
+
+    /// Why the account of this session may not change the subscription; none where it may.
+    pub(super) fn denied(&self, name: &str) -> Option<String> {
+        (!self.own).then(|| {
+            format!(
+                "the account at the subscriber may not change the subscription `{name}`: it is neither its owner nor a superuser, \
+                 and before PostgreSQL 16 only a superuser can become its owner"
+            )
+        })
     }
 
     /// For evidence and snapshots. The connection is not read: a password may be in it.
@@ -160,7 +173,10 @@ const TOLD: Duration = Duration::from_secs(15);
 /// Stops a subscription, so that nobody reads its slot any more.
 pub(super) async fn disable(subscriber: &Session, name: &str) -> Result<(), ActionError> {
     let sql = format!("ALTER SUBSCRIPTION {} DISABLE", quoted(name));
-    subscriber.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
+    subscriber.execute(&sql).await.map_err(|error| match error {
+        StatementError::Server { .. } => ActionError::untouched(format!("`{sql}` was refused: {error}")),
+        StatementError::Lost(_) | StatementError::Stopped(_) => error.of_change(&sql),
+    })?;
     Ok(())
 }
 
