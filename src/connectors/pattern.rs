@@ -38,6 +38,8 @@ impl Pattern {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
     use super::Pattern;
 
     fn means(pattern: &str, name: &str) -> bool {
