@@ -12,6 +12,7 @@ pub mod demo;
 pub mod diagnostic;
 pub mod engine;
 pub mod journal;
+pub mod log;
 pub mod model;
 pub mod plan;
 pub mod rehearsal;

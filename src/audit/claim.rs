@@ -39,6 +39,8 @@ impl Report {
 pub enum Standing {
     /// Every claim holds.
     Holds,
+    /// Nothing was changed as far as can be seen, but not all that the policy asks for is proven.
+    Weaker,
     /// Something was changed, lost or put in after it was written.
     Tampered,
     /// What is there cannot be read as the record of a run.
@@ -46,10 +48,11 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// The exit code of `pointsman audit verify`. 10, weaker than the policy, needs a policy of witnesses.
+    /// The exit code of `pointsman audit verify`.
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Holds => 0,
+            Self::Weaker => 10,
             Self::Tampered => 20,
             Self::Malformed => 30,
         }
@@ -60,6 +63,7 @@ impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Holds => "holds",
+            Self::Weaker => "weaker",
             Self::Tampered => "tampered",
             Self::Malformed => "malformed",
         })
@@ -96,6 +100,12 @@ pub enum Subject {
     Kept,
     /// Whether and how the run ended.
     End,
+    /// Every record is an entry of the installation's log, with the bytes that it has.
+    Log,
+    /// The log is signed by the key of the installation, and the signature covers these records.
+    Checkpoint,
+    /// Somebody outside this host has signed the log too.
+    Witness,
 }
 
 impl Subject {
@@ -111,6 +121,9 @@ impl Subject {
             Self::Epochs => "epochs",
             Self::Kept => "kept",
             Self::End => "end",
+            Self::Log => "log",
+            Self::Checkpoint => "checkpoint",
+            Self::Witness => "witness",
         }
     }
 }
@@ -124,6 +137,8 @@ pub enum Finding {
     Tampered(String),
     /// It cannot be read; the text says why.
     Malformed(String),
+    /// Nothing speaks against it and nothing proves it; the text says what is missing.
+    Unproven(String),
     /// It could not be looked at, because of another claim that failed.
     NotReached,
 }
@@ -132,20 +147,34 @@ impl Finding {
     /// The text for people.
     pub fn text(&self) -> &str {
         match self {
-            Self::Holds(text) | Self::Tampered(text) | Self::Malformed(text) => text,
+            Self::Holds(text) | Self::Tampered(text) | Self::Malformed(text) | Self::Unproven(text) => text,
             Self::NotReached => "not looked at, because an earlier claim failed",
         }
     }
 }
 
 /// How far a proof reaches beyond this host.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum WitnessLevel {
     /// Nobody outside has seen the chain.
     L0,
+    /// A checkpoint stands in a ticket or a chat.
+    L1,
+    /// A second host has signed a checkpoint, after it saw that nothing before was changed.
+    L2,
+    /// Checkpoints stand in a store that this host can add to and not change.
+    L3,
 }
 
 impl WitnessLevel {
+    /// Every level.
+    pub const ALL: [Self; 4] = [Self::L0, Self::L1, Self::L2, Self::L3];
+
+    /// Reads `L0` to `L3`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.to_string().eq_ignore_ascii_case(text))
+    }
+
     /// What the level does not protect against; printed in every report.
     pub const fn bound(self) -> &'static str {
         match self {
@@ -153,6 +182,15 @@ impl WitnessLevel {
                 "not protected against an administrator of this host: who can write this folder can also write a whole new \
                  journal, or put an old copy of it back"
             }
+            Self::L1 => {
+                "protected as far as the pasted checkpoint reaches: what came after it can still be changed by an administrator \
+                 of this host, and whoever can edit the ticket can edit the checkpoint"
+            }
+            Self::L2 => {
+                "protected as far as the cosigned checkpoint reaches, unless the administrators of this host and of the witness \
+                 work together"
+            }
+            Self::L3 => "protected as far as the stored checkpoint reaches, unless somebody can rewrite the store",
         }
     }
 }
@@ -161,6 +199,9 @@ impl fmt::Display for WitnessLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::L0 => "L0",
+            Self::L1 => "L1",
+            Self::L2 => "L2",
+            Self::L3 => "L3",
         })
     }
 }

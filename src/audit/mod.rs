@@ -3,10 +3,19 @@
 //! It reads the journal and is no second log. What it cannot know it says: a chain without a key proves nothing against an
 //! administrator of the host.
 
+pub mod bundle;
+pub mod bundling;
 pub mod claim;
+pub mod logged;
+pub mod offline;
+mod seal;
 pub mod show;
+pub mod trust;
 pub mod verify;
 
+pub use bundling::{Bundled, BundlingError, Withhold, bundle};
 pub use claim::{Claim, Finding, Report, Standing, Subject, WitnessLevel};
+pub use offline::verify_bundle;
 pub use show::{ShowError, lines};
-pub use verify::{VerifyError, verify};
+pub use trust::Trust;
+pub use verify::{VerifyError, verify, verify_logged};

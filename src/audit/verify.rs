@@ -6,12 +6,14 @@ use std::fs::{self, File};
 use std::io;
 
 use super::claim::{Claim, Finding, Report, Standing, Subject, WitnessLevel};
+use super::logged;
 use crate::journal::frame::Header;
 use crate::journal::head::Origin;
 use crate::journal::reader::still;
 use crate::journal::recovery::{Corruption, Examination, ExamineError, Verdict, examine_from};
 use crate::journal::stream::Cursor;
 use crate::journal::{ReadAt as _, RunFolder, wire};
+use crate::log::LogFolder;
 use crate::model::{Digest, RunId, RunOutcome};
 use crate::run::Event;
 
@@ -75,7 +77,20 @@ pub fn verify(folder: &RunFolder) -> Result<Report, VerifyError> {
     })
 }
 
-fn standing(claims: &[Claim]) -> Standing {
+/// Verifies the run in `folder` as [`verify`] does, and then against the log of its installation.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_logged(folder: &RunFolder, log: &LogFolder) -> Result<Report, VerifyError> {
+    let mut report = verify(folder)?;
+    if report.records > 0 {
+        report.claims.extend(logged::claims(folder, log)?);
+        report.standing = standing(&report.claims);
+    }
+    Ok(report)
+}
+
+pub(super) fn standing(claims: &[Claim]) -> Standing {
     let any = |test: fn(&Finding) -> bool| claims.iter().any(|claim| test(&claim.finding));
     if any(|finding| matches!(finding, Finding::Tampered(_))) {
         Standing::Tampered
@@ -86,7 +101,7 @@ fn standing(claims: &[Claim]) -> Standing {
     }
 }
 
-fn malformed(why: String, bytes: u64) -> Report {
+pub(super) fn malformed(why: String, bytes: u64) -> Report {
     Report {
         standing: Standing::Malformed,
         claims: vec![claim(Subject::Chain, Finding::Malformed(why))],
@@ -100,7 +115,7 @@ fn malformed(why: String, bytes: u64) -> Report {
     }
 }
 
-const fn claim(subject: Subject, finding: Finding) -> Claim {
+pub(super) const fn claim(subject: Subject, finding: Finding) -> Claim {
     Claim { subject, finding }
 }
 
@@ -195,20 +210,20 @@ fn kept(folder: &RunFolder, story: &Story) -> Result<Claim, VerifyError> {
 
 /// What the records themselves say, gathered while the chain is checked.
 #[derive(Default)]
-struct Story {
+pub(super) struct Story {
     records: u64,
     unreadable: Option<String>,
-    run: Option<RunId>,
-    plan: Option<Digest>,
+    pub run: Option<RunId>,
+    pub plan: Option<Digest>,
     starts: Vec<u64>,
     epoch: u64,
     executors: u64,
     kept: Vec<(String, u64)>,
-    outcome: Option<RunOutcome>,
+    pub outcome: Option<RunOutcome>,
 }
 
 impl Story {
-    fn read(&mut self, header: &Header, payload: &[u8]) {
+    pub fn read(&mut self, header: &Header, payload: &[u8]) {
         self.records += 1;
         self.epoch = header.epoch;
         let event = match wire::decode(payload) {
@@ -232,7 +247,7 @@ impl Story {
         }
     }
 
-    fn payloads(&self) -> Claim {
+    pub fn payloads(&self) -> Claim {
         let finding = match &self.unreadable {
             None => Finding::Holds(format!("what {} records say can be read by this version", self.records)),
             Some(why) => Finding::Malformed(why.clone()),
@@ -240,7 +255,7 @@ impl Story {
         claim(Subject::Payloads, finding)
     }
 
-    fn first_record(&self) -> Claim {
+    pub fn first_record(&self) -> Claim {
         let finding = match (self.starts.as_slice(), self.records) {
             ([1], _) => Finding::Holds("record 1, and no other, starts the run".to_owned()),
             (_, 0) => Finding::Malformed("the journal holds no record".to_owned()),

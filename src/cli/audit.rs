@@ -1,16 +1,21 @@
 //! `pointsman audit`: proves that a record holds, and shows it.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
 use super::console;
-use super::desk::Desk;
+use super::desk::{Desk, now};
 use super::exit::Exit;
-use crate::audit::{self, Standing};
-use crate::engine::load;
+use crate::audit::{self, Bundled, Standing, Trust, Withhold, WitnessLevel, trust};
+use crate::engine::{load, logbook};
 use crate::journal::RunFolder;
+use crate::journal::folder::write_whole;
+use crate::log::store::Origin;
+use crate::log::{LogFolder, Verifier};
 use crate::views::line::Columns;
 use crate::views::verification;
 
@@ -18,14 +23,32 @@ const VERIFY_EXAMPLES: &str = "\
 Examples:
   pointsman audit verify latest             claim by claim; exit code 0 holds, 20 changed, 30 no record
   pointsman audit verify ./salvaged --json  a folder with a journal, wherever it lies
+  pointsman audit verify night.bundle --key \"$(cat ticket.vkey)\"
+                                            a bundle, anywhere, offline; 10 means that less is proven than asked for
+  pointsman audit verify night.bundle --key KEY --witness KEY --require L2
 
 It takes no lock and changes nothing, so it works on a live run too.";
+
+const BUNDLE_EXAMPLES: &str = "\
+Examples:
+  pointsman audit bundle latest --out night.bundle       the records, the plan, and everything that proves them
+  pointsman audit bundle latest --withhold 17 --withhold-text alice@example.com --out night.bundle
+
+What is withheld is whole records: their place and their hash stay, so that the proof holds, and what they say does not.
+`pointsman audit verify night.bundle --key KEY` verifies it anywhere; so does `tools/verify_bundle.py`.";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
   pointsman audit show latest                            every record, one line each
   pointsman audit show latest --json | jq .event.type    the records as they stand in the journal
   pointsman audit show latest --json | jq 'select(.event.type == \"approval_granted\")'";
+
+const CHECKPOINT_EXAMPLES: &str = "\
+Examples:
+  pointsman audit checkpoint        three lines that say which log, how many entries, and the root over them; and a signature
+
+Whoever holds these lines outside this host can later tell whether what they cover was changed: pasted into a ticket
+or a chat they are a witness (level L1).";
 
 /// Proves that a record holds, and shows it
 #[derive(Args, Debug)]
@@ -38,10 +61,16 @@ pub struct AuditArgs {
 enum AuditCommand {
     /// Proves that the record of a run was not changed after it was written
     #[command(after_help = VERIFY_EXAMPLES)]
-    Verify(RecordArgs),
+    Verify(VerifyArgs),
+    /// Writes the record of a run with its proofs into one file
+    #[command(after_help = BUNDLE_EXAMPLES)]
+    Bundle(BundleArgs),
     /// Shows the record of a run
     #[command(after_help = SHOW_EXAMPLES)]
     Show(RecordArgs),
+    /// Signs the log of this installation and prints the lines to paste into a ticket
+    #[command(after_help = CHECKPOINT_EXAMPLES)]
+    Checkpoint,
 }
 
 #[derive(Args, Debug)]
@@ -54,6 +83,50 @@ struct RecordArgs {
     json: bool,
 }
 
+#[derive(Args, Debug)]
+struct VerifyArgs {
+    #[command(flatten)]
+    record: RecordArgs,
+    /// Of a bundle: the public key of the installation, from the change ticket; a text or a file
+    #[arg(long, value_name = "KEY")]
+    key: Vec<String>,
+    /// Of a bundle: the public key of a witness; a text or a file
+    #[arg(long, value_name = "KEY")]
+    witness: Vec<String>,
+    /// Of a bundle: a file with the lines of a checkpoint that was pasted into a ticket
+    #[arg(long, value_name = "FILE")]
+    pasted: Vec<PathBuf>,
+    /// Of a bundle: the folder of a store with checkpoints
+    #[arg(long, value_name = "FOLDER")]
+    store: Vec<PathBuf>,
+    /// Of a bundle: how far beyond its host the proof has to reach
+    #[arg(long, value_name = "LEVEL", default_value = "L0", value_parser = level)]
+    require: WitnessLevel,
+}
+
+#[derive(Args, Debug)]
+struct BundleArgs {
+    /// The run: its id, a beginning of it, or `latest`
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// The file that is written
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The number of a record that is withheld
+    #[arg(long, value_name = "RECORD")]
+    withhold: Vec<u64>,
+    /// Withholds every record that contains this text
+    #[arg(long, value_name = "TEXT")]
+    withhold_text: Vec<String>,
+    /// Withholds the stored plan
+    #[arg(long)]
+    withhold_plan: bool,
+}
+
+fn level(text: &str) -> Result<WitnessLevel, String> {
+    WitnessLevel::parse(text).ok_or_else(|| "a level is L0, L1, L2 or L3".to_owned())
+}
+
 /// Verifies or shows.
 ///
 /// # Errors
@@ -62,26 +135,92 @@ pub fn run(desk: &Desk, args: &AuditArgs) -> Result<Exit> {
     match &args.command {
         AuditCommand::Verify(args) => verify(desk, args),
         AuditCommand::Show(args) => show(desk, args),
+        AuditCommand::Bundle(args) => bundle(desk, args),
+        AuditCommand::Checkpoint => checkpoint(desk),
     }
 }
 
-fn verify(desk: &Desk, args: &RecordArgs) -> Result<Exit> {
-    let report = audit::verify(&folder(desk, &args.run)?)?;
-    if args.json {
+fn verify(desk: &Desk, args: &VerifyArgs) -> Result<Exit> {
+    let VerifyArgs { record, .. } = args;
+    let report = match bundle_at(&record.run)? {
+        Some(mut file) => audit::verify_bundle(&mut file, &trust(args)?)?,
+        None => match place(desk, &record.run)? {
+            (folder, Some(log)) => audit::verify_logged(&folder, &log)?,
+            (folder, None) => audit::verify(&folder)?,
+        },
+    };
+    if record.json {
         console::print_json(&verification::json(&report))?;
     } else {
         console::print_lines(&verification::text(&report))?;
     }
     Ok(match report.standing {
         Standing::Holds => Exit::Done,
+        Standing::Weaker => Exit::Weaker,
         Standing::Tampered => Exit::Tampered,
         Standing::Malformed => Exit::Malformed,
     })
 }
 
+/// The bundle, where a file is named and no run.
+fn bundle_at(text: &str) -> Result<Option<BufReader<File>>> {
+    let is_file = Path::new(text).is_file();
+    Ok(if is_file {
+        Some(BufReader::with_capacity(1 << 20, File::open(text).with_context(|| format!("{text} cannot be read"))?))
+    } else {
+        None
+    })
+}
+
+fn trust(args: &VerifyArgs) -> Result<Trust> {
+    let read = |file: &Path| fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()));
+    let key = |text: &String| {
+        let key = if Path::new(text).is_file() { read(Path::new(text))? } else { text.clone() };
+        Verifier::parse(&key).with_context(|| format!("`{}` is no public key", key.trim()))
+    };
+    let pasted = |file: &PathBuf| trust::pasted(&read(file)?).with_context(|| format!("{} holds no checkpoint", file.display()));
+    let mut stored = Vec::new();
+    for folder in &args.store {
+        stored.extend(trust::stored(folder).with_context(|| format!("the store {} cannot be read", folder.display()))?);
+    }
+    Ok(Trust {
+        keys: args.key.iter().map(key).collect::<Result<_>>()?,
+        witnesses: args.witness.iter().map(key).collect::<Result<_>>()?,
+        pasted: args.pasted.iter().map(pasted).collect::<Result<_>>()?,
+        stored,
+        required: args.require,
+    })
+}
+
+/// Signs what the log lacks, where this process can, and writes the bundle.
+fn bundle(desk: &Desk, args: &BundleArgs) -> Result<Exit> {
+    let (home, run) = desk.run(&args.run)?;
+    let (mut log, _) = logbook::open(&home, Origin::Init, now())?;
+    if log.can_sign() {
+        log.follow(&home.folder(&run).journal(), None)?;
+        log.sign()?;
+    }
+    let withhold = Withhold {
+        records: args.withhold.iter().copied().collect(),
+        texts: args.withhold_text.clone(),
+        plan: args.withhold_plan,
+    };
+    let mut out = Vec::new();
+    let bundled = audit::bundle(&home.folder(&run), &log, &withhold, &mut out)?;
+    let path = std::path::absolute(&args.out)?;
+    write_whole(&path, &out).with_context(|| format!("{} cannot be written", args.out.display()))?;
+    let Bundled { records, withheld, size } = bundled;
+    console::say(format!(
+        "{}: {records} records, {} withheld, against a log of {size} entries",
+        args.out.display(),
+        withheld.len()
+    ));
+    Ok(Exit::Done)
+}
+
 fn show(desk: &Desk, args: &RecordArgs) -> Result<Exit> {
     if args.json {
-        audit::lines(&folder(desk, &args.run)?, &mut console::output())?;
+        audit::lines(&place(desk, &args.run)?.0, &mut console::output())?;
         return Ok(Exit::Done);
     }
     let (home, run) = desk.run(&args.run)?;
@@ -91,11 +230,22 @@ fn show(desk: &Desk, args: &RecordArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The folder of a run, or the one at a path.
-fn folder(desk: &Desk, text: &str) -> Result<RunFolder> {
+/// The folder of a run with the log of its home, or the folder at a path, which has none.
+fn place(desk: &Desk, text: &str) -> Result<(RunFolder, Option<LogFolder>)> {
     if text.contains('/') && Path::new(text).is_dir() {
-        return Ok(RunFolder::at(text));
+        return Ok((RunFolder::at(text), None));
     }
     let (home, run) = desk.run(text)?;
-    Ok(home.folder(&run))
+    Ok((home.folder(&run), Some(LogFolder::of_home(home.path()))))
+}
+
+/// Signs the log as it is now, and prints the checkpoint.
+fn checkpoint(desk: &Desk) -> Result<Exit> {
+    let home = desk.home()?;
+    let (mut log, _) = logbook::open(&home, Origin::Init, now())?;
+    log.follow_all(&home.path().join("runs"))?;
+    let signed = log.sign()?;
+    log.publish(&signed)?;
+    console::print(signed.note.to_string())?;
+    Ok(Exit::Done)
 }

@@ -28,6 +28,8 @@ pub enum Exit {
     Refused,
     /// The executor let go of the run.
     Suspended,
+    /// Less is proven than was asked for.
+    Weaker,
     /// Somebody else has the run or its target.
     Busy,
     /// The record was changed.
@@ -38,7 +40,7 @@ pub enum Exit {
 
 impl Exit {
     /// Every end, by number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -49,6 +51,7 @@ impl Exit {
         Self::JournalFailed,
         Self::Refused,
         Self::Suspended,
+        Self::Weaker,
         Self::Busy,
         Self::Tampered,
         Self::Malformed,
@@ -67,6 +70,7 @@ impl Exit {
             Self::JournalFailed => 7,
             Self::Refused => 8,
             Self::Suspended => 9,
+            Self::Weaker => 10,
             Self::Busy => 11,
             Self::Tampered => 20,
             Self::Malformed => 30,
@@ -86,6 +90,9 @@ impl Exit {
             Self::JournalFailed => "the journal failed or is damaged: nothing new was started after that",
             Self::Refused => "the run refused the order: not applicable now, or forbidden to this person",
             Self::Suspended => "the executor stopped in good order; the run is not over and can be resumed",
+            Self::Weaker => {
+                "of `audit verify`: nothing was changed as far as can be seen, but less is proven than the policy asks for"
+            }
             Self::Busy => "another executor drives the run, or another run uses one of its targets",
             Self::Tampered => "of `audit verify`: the record was changed or damaged after it was written",
             Self::Malformed => "of `audit verify`: this is no record that can be verified",

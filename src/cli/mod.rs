@@ -18,6 +18,7 @@ mod desk;
 mod driving;
 mod exit;
 mod failure;
+mod init;
 mod journal;
 mod lines;
 mod live;
@@ -83,6 +84,7 @@ enum Command {
     Resolve(resolve::ResolveArgs),
     Rollback(rollback::RollbackArgs),
     Abort(abort::AbortArgs),
+    Init(init::InitArgs),
     Audit(audit::AuditArgs),
     Journal(journal::JournalArgs),
     Schema(schema::SchemaArgs),
@@ -130,6 +132,7 @@ fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
         Command::Resolve(args) => resolve::run(desk, &args),
         Command::Rollback(args) => rollback::run(desk, &args),
         Command::Abort(args) => abort::run(desk, &args),
+        Command::Init(args) => init::run(desk, &args),
         Command::Audit(args) => audit::run(desk, &args),
         Command::Journal(args) => journal::run(desk, &args),
         Command::Schema(args) => schema::run(&args),

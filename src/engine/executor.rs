@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::Batch;
 use super::clock::{Clock, Reading, until};
 use super::hands::Hands;
+use super::logbook::{Logbook, is_moment};
 use super::pen::Pen;
 use super::socket::{self, Incoming};
 use super::target_lock::TargetLocks;
@@ -197,6 +198,7 @@ impl Executor {
         let mut hands = Hands::new(plan, self.run.clone(), registry, input_sender, note_sender);
         let mut suspending = false;
         let mut batch = Batch::default();
+        let mut logbook = Logbook::open(&self.home, &self.folder, self.clock.read().now);
         loop {
             if stop.is_cancelled() && !suspending {
                 suspending = true;
@@ -207,10 +209,16 @@ impl Executor {
             batch.notes(&mut notes);
             let waiting: Vec<_> = batch.answers.drain(..).collect();
             let turn = self.conductor.turn(std::mem::take(&mut batch.inputs), now, &mut self.pen);
-            if let Err(error) = self.commit(observer) {
-                drop(waiting);
-                self.wait_for_hands(&mut inputs).await;
-                return Err(error);
+            let records = match self.commit(observer) {
+                Ok(records) => records,
+                Err(error) => {
+                    drop(waiting);
+                    self.wait_for_hands(&mut inputs).await;
+                    return Err(error);
+                }
+            };
+            if is_moment(self.conductor.state(), &records, &turn.effects) || logbook.is_due() {
+                logbook.checkpoint(self.pen.durable());
             }
             for (answer, to) in turn.answers.into_iter().zip(waiting) {
                 // Whoever asked may have gone; the order is recorded all the same.
@@ -221,12 +229,15 @@ impl Executor {
             }
             if let Phase::Ended(outcome) = self.conductor.state().phase() {
                 self.pen.settle().map_err(|source| self.journal_failed(source))?;
+                logbook.checkpoint(self.pen.durable());
                 return Ok(Ending::Ended(outcome));
             }
             if suspending && self.conductor.is_idle() {
-                return self.let_go(observer);
+                let ending = self.let_go(observer);
+                logbook.checkpoint(self.pen.durable());
+                return ending;
             }
-            self.wait(&mut batch, &mut inputs, &mut notes, &mut orders, observer, &stop, suspending).await?;
+            self.wait(&mut batch, &mut inputs, &mut notes, &mut orders, observer, &stop, suspending, &logbook).await?;
         }
     }
 
@@ -241,6 +252,7 @@ impl Executor {
         observer: &mut dyn Observer,
         stop: &CancellationToken,
         suspending: bool,
+        logbook: &Logbook,
     ) -> Result<(), EngineError> {
         let mut settled = false;
         loop {
@@ -257,7 +269,7 @@ impl Executor {
             }
             let now = self.clock.read().now;
             observer.tick(self.conductor.state(), now);
-            if self.conductor.state().next_timer().is_some_and(|at| at <= now) {
+            if self.conductor.state().next_timer().is_some_and(|at| at <= now) || logbook.is_due() {
                 return Ok(());
             }
             if !settled {
@@ -295,13 +307,14 @@ impl Executor {
         reading
     }
 
-    fn commit(&mut self, observer: &mut dyn Observer) -> Result<(), EngineError> {
+    /// Makes the records of the turn durable, shows them, and gives them back.
+    fn commit(&mut self, observer: &mut dyn Observer) -> Result<Vec<Record>, EngineError> {
         if !self.pen.has_fresh() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let records = self.pen.commit().map_err(|source| self.journal_failed(source))?;
         observer.recorded(self.conductor.state(), &records);
-        Ok(())
+        Ok(records)
     }
 
     fn journal_failed(&self, source: crate::journal::JournalError) -> EngineError {

@@ -8,6 +8,7 @@ pub mod executor;
 pub mod home;
 pub mod identity;
 pub mod load;
+pub mod logbook;
 pub mod order;
 
 mod batch;

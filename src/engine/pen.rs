@@ -32,6 +32,11 @@ impl Pen {
         !self.fresh.is_empty()
     }
 
+    /// The last record that is durable.
+    pub fn durable(&self) -> u64 {
+        self.writer.durable().seq
+    }
+
     /// Makes everything recorded since the last commit durable, and hands it out.
     pub fn commit(&mut self) -> Result<Vec<Record>, JournalError> {
         if let Some(error) = self.failed.take() {

@@ -111,7 +111,7 @@ impl<F: ReadAt> Reader<F> {
         let lost = before.seq < acked.seq;
         let (last, offset) = (before.seq, before.offset);
         match self.frames.next(&self.file)? {
-            Step::Frame { header, payload, hash } => {
+            Step::Frame { header, payload, hash, .. } => {
                 let content = wire::decode(payload).map_err(|source| ReadError::Payload { seq: header.seq, offset, source })?;
                 let wire::Content { at, uptime_ms, event } = content;
                 let record = Record { seq: header.seq, epoch: header.epoch, at, uptime_ms, event };

@@ -54,6 +54,8 @@ pub enum Step<'b> {
         header: Header,
         /// Its payload.
         payload: &'b [u8],
+        /// All of its bytes.
+        frame: &'b [u8],
         /// Its SHA-256.
         hash: Digest,
     },
@@ -110,7 +112,7 @@ impl Frames {
         self.cursor =
             Cursor { position: Position { seq: header.seq, offset, chain: hash }, epoch: header.epoch, batch: header.batch };
         let payload = &frame[HEADER..HEADER + header.len as usize];
-        Ok(Step::Frame { header, payload, hash })
+        Ok(Step::Frame { header, payload, frame, hash })
     }
 
     /// What was buffered may be the middle of a write: the next call reads it again.

@@ -10,6 +10,7 @@ pub fn text(report: &Report) -> Vec<Line> {
     let run = report.run.as_ref().map_or("this folder", |run| run.as_str());
     let (tone, verdict) = match report.standing {
         Standing::Holds => (Tone::Good, "the record holds"),
+        Standing::Weaker => (Tone::Wait, "nothing was changed, but less is proven than was asked for"),
         Standing::Tampered => (Tone::Bad, "THE RECORD WAS CHANGED"),
         Standing::Malformed => (Tone::Bad, "THE RECORD CANNOT BE READ"),
     };
@@ -51,6 +52,7 @@ const fn finding(finding: &Finding) -> (Tone, &'static str) {
         Finding::Holds(_) => (Tone::Good, "holds"),
         Finding::Tampered(_) => (Tone::Bad, "tampered"),
         Finding::Malformed(_) => (Tone::Bad, "malformed"),
+        Finding::Unproven(_) => (Tone::Wait, "unproven"),
         Finding::NotReached => (Tone::Faint, "not seen"),
     }
 }

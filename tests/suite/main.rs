@@ -13,6 +13,7 @@ mod journal;
 mod killed;
 mod language;
 mod layout;
+mod log;
 mod planning;
 mod readme;
 mod recovery;

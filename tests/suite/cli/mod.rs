@@ -1,5 +1,6 @@
 //! The command line as users meet it: the built program, its exit codes and what it prints.
 
+mod audit;
 mod live_run;
 mod orders;
 mod outcomes;

@@ -2,7 +2,7 @@
 
 use super::Bench;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 25] = [
     "check",
     "plan",
     "run",
@@ -19,8 +19,11 @@ const COMMANDS: [&str; 22] = [
     "resolve",
     "rollback",
     "abort",
+    "init",
     "audit verify",
     "audit show",
+    "audit checkpoint",
+    "audit bundle",
     "journal salvage",
     "schema",
     "demo",

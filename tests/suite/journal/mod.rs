@@ -6,6 +6,6 @@ mod crashes;
 mod damage;
 mod files;
 pub mod ledger;
-mod sample;
+pub mod sample;
 mod table;
 mod writing;

@@ -1,0 +1,122 @@
+//! The diary: what happens to the installation itself and to no run. Its entries are frames as a journal's are, and leaves of
+//! the log as those are.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::store::Origin;
+use super::{Log, LogError};
+use crate::journal::Nonce;
+use crate::journal::frame::{Place, begin, seal};
+use crate::journal::head::Position;
+use crate::journal::stream::{Cursor, Frames, Step};
+use crate::model::{Digest, Timestamp};
+
+/// Before the first entry of a diary: there is no head before it.
+const START: Cursor = Cursor { position: Position { seq: 0, offset: 0, chain: Digest::ZERO }, epoch: 0, batch: 0 };
+
+/// What can happen to an installation.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Entry {
+    /// The log was begun, with this key.
+    KeyMade {
+        /// The public key.
+        key: String,
+        /// What it was made by.
+        by: Origin,
+    },
+    /// A new key took the place of the old one.
+    KeyReplaced {
+        /// The old public key.
+        old: String,
+        /// The new one.
+        new: String,
+    },
+    /// An order was refused before it reached a run.
+    OrderRefused {
+        /// The run that it was meant for.
+        run: String,
+        /// The order.
+        order: String,
+        /// Who the system says asked.
+        by: String,
+        /// Why it was refused.
+        reason: String,
+    },
+    /// The witnesses that are asked were changed.
+    WitnessesSet {
+        /// Them, as they were given.
+        witnesses: Vec<String>,
+        /// What a gate asks for.
+        level: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    at: Timestamp,
+    event: Entry,
+}
+
+impl Log {
+    /// Writes an entry into the diary and the log, durably.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note(&mut self, at: Timestamp, event: Entry) -> Result<(), LogError> {
+        let path = self.folder.diary();
+        let failed = |attempted| LogError::io(attempted, &path);
+        let _turn = self.folder.lock()?;
+        self.refresh()?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed("open"))?;
+        let nonce = self.diary_nonce();
+        // What is whole there and not in the log was written before a crash.
+        self.add(&file, &path, nonce, START, u64::MAX)?;
+        let end = self.end_of_diary(&file)?;
+        let place = Place { seq: end.seq + 1, batch: end.seq + 1, epoch: 1, nonce, prev: end.chain };
+        let mut bytes = Vec::new();
+        let start = begin(&mut bytes);
+        serde_json::to_writer(&mut bytes, &Line { at, event }).map_err(|error| failed("write")(error.into()))?;
+        seal(&mut bytes, start, place);
+        file.set_len(end.offset).map_err(failed("cut"))?;
+        file.write_all_at(&bytes, end.offset).map_err(failed("write"))?;
+        file.sync_all().map_err(failed("sync"))?;
+        self.add(&file, &path, nonce, START, place.seq)?;
+        Ok(())
+    }
+
+    /// The nonce of the diary's frames: that of the log itself.
+    pub fn diary_nonce(&self) -> Nonce {
+        let name = Digest::of(self.verifier().name().as_bytes());
+        Nonce::from_bytes(*name.as_bytes().first_chunk().expect("invariant: a digest has 32 bytes"))
+    }
+
+    /// Every entry of the diary, oldest first.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn diary(&self) -> Result<Vec<(Timestamp, Entry)>, LogError> {
+        let path = self.folder.diary();
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let file = std::fs::File::open(&path).map_err(LogError::io("open", &path))?;
+        let (mut frames, mut found) = (Frames::new(self.diary_nonce(), START), Vec::new());
+        while let Step::Frame { payload, .. } = frames.next(&file).map_err(LogError::io("read", &path))? {
+            let line: Line = serde_json::from_slice(payload)
+                .map_err(|_| LogError::Malformed { what: "a diary that this version can read", path: path.clone() })?;
+            found.push((line.at, line.event));
+        }
+        Ok(found)
+    }
+
+    fn end_of_diary(&self, file: &std::fs::File) -> Result<Position, LogError> {
+        let mut frames = Frames::new(self.diary_nonce(), START);
+        while let Step::Frame { .. } = frames.next(file).map_err(LogError::io("read", self.folder.diary()))? {}
+        Ok(frames.cursor().position)
+    }
+}
