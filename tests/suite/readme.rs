@@ -116,9 +116,14 @@ fn skeleton(line: &str) -> Option<String> {
         return Some(format!("{} {verb}", words[1]));
     }
     let is_digest = |word: &str| word.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64);
-    let masked = words.iter().map(|word| {
+    let masked = words.iter().map(|&word| {
         let mut out = String::new();
-        for letter in if is_digest(word) { "sha256:#" } else { word }.chars() {
+        let word = match word {
+            digest if is_digest(digest) => "sha256:#",
+            key if key.contains("/pointsman/") && key.matches('+').count() >= 2 => "key",
+            word => word,
+        };
+        for letter in word.chars() {
             let shown = if letter.is_ascii_digit() || letter == '.' { '#' } else { letter };
             if shown != '#' || !out.ends_with('#') {
                 out.push(shown);
