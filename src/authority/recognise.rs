@@ -58,7 +58,7 @@ pub fn recognise(roster: Option<&Roster>, uid: u32, login: &str, claim: &Claim) 
     };
     let roles = roster.and_then(|roster| roster.persons.get(person)).map(|p| p.roles.clone()).unwrap_or_default();
     let by = Authentication::LocalUser { uid, login: login.to_owned() };
-    Ok(Actor { person: Some(person.clone()), roles, by })
+    Ok(Actor { person: Some(person.clone()), roles, deputy_for: None, by })
 }
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ mod tests {
             ..Person::default()
         };
         let persons = [("alice", person("ops", "dba")), ("bob", person("ops", "commander")), ("carol", person("carol", "dba"))];
-        Roster { persons: persons.into_iter().map(|(id, p)| (PersonId::new(id), p)).collect() }
+        Roster { persons: persons.into_iter().map(|(id, p)| (PersonId::new(id), p)).collect(), ..Roster::default() }
     }
 
     #[test]

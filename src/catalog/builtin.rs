@@ -20,6 +20,11 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
             ),
             ParamSpec::optional("deadline", ParamType::Duration, "how long after the request the decision may take"),
             ParamSpec::default("on_deadline", ON_DEADLINE, "\"hold\"", "what happens at the deadline; it never approves"),
+            ParamSpec::optional(
+                "signature",
+                ParamType::OneOf(&["required", "accepted"]),
+                "whether only signed approvals count; `required` where the roster names `allowed_signers`",
+            ),
             ParamSpec::required("prompt", ParamType::Text, "what is being decided, in words"),
         ],
         outputs: &[OutputSpec { name: "approved_by", doc: "the persons who approved, in order" }],

@@ -36,6 +36,7 @@ mod run;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod shop;
+mod signing;
 mod skip;
 mod status;
 mod withdraw;

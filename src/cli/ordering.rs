@@ -7,7 +7,8 @@ use serde_json::json;
 use super::console;
 use super::desk::Desk;
 use super::exit::Exit;
-use crate::authority::Claim;
+use super::signing::{Matter, Outcome, SignArgs};
+use crate::authority::{Claim, Decision, Statement};
 use crate::diagnostic::nearest;
 use crate::engine::{Home, Ordered, load, order};
 use crate::model::{PersonId, RunId, StepId};
@@ -67,6 +68,30 @@ impl OnStep {
     pub fn send(&self, desk: &Desk, command: impl FnOnce(StepId) -> Command) -> Result<Exit> {
         send(desk, &self.run, &self.giver, command(StepId::new(&self.step)))
     }
+
+    /// Sends an order about the step, signed where that is wanted; `words` go with it.
+    pub fn decide(
+        &self,
+        desk: &Desk,
+        signing: &SignArgs,
+        decision: impl FnOnce(&State) -> Decision,
+        words: &str,
+        command: impl FnOnce(StepId) -> Command,
+    ) -> Result<Exit> {
+        let (home, run) = desk.run(&self.run)?;
+        let (state, _) = load(&home, &run, None)?;
+        let step = StepId::new(&self.step);
+        let matter = Matter { home: &home, run: &run, state: &state, step: &step, decision: decision(&state) };
+        let command = match signing.outcome(&self.giver, matter)? {
+            Outcome::Unsigned => command(step),
+            Outcome::Signed(signed) => Command::submit(signed, words.to_owned()),
+            Outcome::Printed(statement) => {
+                console::print(statement)?;
+                return Ok(Exit::Done);
+            }
+        };
+        send_about(desk, &self.run, &self.giver, command, Some(StepId::new(&self.step)))
+    }
 }
 
 impl OnRun {
@@ -78,9 +103,16 @@ impl OnRun {
 
 /// Sends an order and says what became of it.
 pub fn send(desk: &Desk, run: &str, giver: &Giver, command: Command) -> Result<Exit> {
-    let (home, run) = desk.run(run)?;
-    let word = command.word();
     let step = step_of(&command).cloned();
+    send_about(desk, run, giver, command, step)
+}
+
+fn send_about(desk: &Desk, run: &str, giver: &Giver, command: Command, step: Option<StepId>) -> Result<Exit> {
+    let (home, run) = desk.run(run)?;
+    let word = match &command {
+        Command::Submit(submission) => word_of(&submission.signed.statement),
+        other => other.word(),
+    };
     let ordered = order(&home, &run, command, &giver.by.claim())?;
     if giver.json {
         let (answer, reason) = words(&ordered.answer);
@@ -127,6 +159,11 @@ fn tell(desk: &Desk, home: &Home, run: &RunId, word: &str, step: Option<&StepId>
     Ok(())
 }
 
+/// What a statement decides, in the word of the command line.
+fn word_of(statement: &str) -> &'static str {
+    Statement::parse(statement).map_or("submit", |statement| statement.decision.word())
+}
+
 /// The step that a wrong name may have meant.
 fn near(state: &State, step: Option<&StepId>) -> Option<String> {
     let step = step.filter(|step| state.find(step).is_none())?;
@@ -152,6 +189,6 @@ const fn step_of(command: &Command) -> Option<&StepId> {
         | Command::Retry { step }
         | Command::Skip { step, .. }
         | Command::Resolve { step, .. } => Some(step),
-        Command::Pause { .. } | Command::Continue | Command::Rollback { .. } | Command::Abort { .. } => None,
+        Command::Pause { .. } | Command::Continue | Command::Rollback { .. } | Command::Abort { .. } | Command::Submit(_) => None,
     }
 }

@@ -10,9 +10,10 @@ use clap::Args;
 use super::console;
 use crate::diagnostic::render::{Paint, render};
 use crate::diagnostic::{Report, Source};
+use crate::engine::read_roster;
 use crate::model::{Object, Roster, Value};
 use crate::plan::{BuildInput, Built, Plan, build, check};
-use crate::runbook::{ParamKind, Runbook, parse, parse_roster, reader};
+use crate::runbook::{ParamKind, Runbook, parse, reader};
 use crate::safety::interlocks;
 
 /// The parameters of a runbook, as the command line gives them.
@@ -109,12 +110,9 @@ fn folder_of(file: &Path) -> Result<PathBuf> {
 
 fn roster(runbook: &Runbook, folder: &Path, reports: &mut Vec<(Report, Source)>) -> Result<Option<Roster>> {
     let Some(named) = &runbook.roster else { return Ok(None) };
-    let path = folder.join(&named.value);
-    let text = fs::read_to_string(&path).with_context(|| format!("the roster {} cannot be read", path.display()))?;
-    let source = Source::new(&named.value, text);
-    let (roster, report) = parse_roster(&source);
-    reports.push((report, source));
-    Ok(roster)
+    let read = read_roster(folder, &named.value)?;
+    reports.extend(read.reports);
+    Ok(read.roster)
 }
 
 fn params(runbook: &Runbook, args: &ParamArgs, reports: &mut Vec<(Report, Source)>) -> Result<Object> {

@@ -6,6 +6,8 @@ use clap::{Args, ValueEnum};
 use super::desk::Desk;
 use super::exit::Exit;
 use super::ordering::OnStep;
+use super::signing::SignArgs;
+use crate::authority::Decision;
 use crate::model::Finding;
 use crate::run::Command;
 
@@ -29,6 +31,8 @@ pub struct ResolveArgs {
     /// What you saw, and where; it goes into the record
     #[arg(long, value_name = "TEXT")]
     evidence: String,
+    #[command(flatten)]
+    signing: SignArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -46,10 +50,16 @@ enum FindingArg {
 /// # Errors
 /// When the run cannot be found or asked.
 pub fn run(desk: &Desk, args: &ResolveArgs) -> Result<Exit> {
-    let finding = match args.finding {
-        FindingArg::Applied => Finding::Applied,
-        FindingArg::NotApplied => Finding::NotApplied,
-        FindingArg::Partial => Finding::Partial(args.evidence.clone()),
+    let (finding, decision) = match args.finding {
+        FindingArg::Applied => (Finding::Applied, Decision::ResolveApplied),
+        FindingArg::NotApplied => (Finding::NotApplied, Decision::ResolveNotApplied),
+        FindingArg::Partial => (Finding::Partial(args.evidence.clone()), Decision::ResolvePartial),
     };
-    args.on.send(desk, |step| Command::Resolve { step, finding, seen: args.evidence.clone() })
+    args.on.decide(
+        desk,
+        &args.signing,
+        |_| decision,
+        &args.evidence,
+        |step| Command::Resolve { step, finding, seen: args.evidence.clone() },
+    )
 }

@@ -6,6 +6,8 @@ use clap::Args;
 use super::desk::Desk;
 use super::exit::Exit;
 use super::ordering::OnStep;
+use super::signing::SignArgs;
+use crate::authority::Decision;
 use crate::run::Command;
 
 const EXAMPLES: &str = "\
@@ -21,6 +23,8 @@ A step in doubt is never run again blindly: say first what it left, with `points
 pub struct RetryArgs {
     #[command(flatten)]
     on: OnStep,
+    #[command(flatten)]
+    signing: SignArgs,
 }
 
 /// Retries.
@@ -28,5 +32,5 @@ pub struct RetryArgs {
 /// # Errors
 /// When the run cannot be found or asked.
 pub fn run(desk: &Desk, args: &RetryArgs) -> Result<Exit> {
-    args.on.send(desk, |step| Command::Retry { step })
+    args.on.decide(desk, &args.signing, |_| Decision::Retry, "", |step| Command::Retry { step })
 }

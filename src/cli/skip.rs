@@ -6,6 +6,8 @@ use clap::Args;
 use super::desk::Desk;
 use super::exit::Exit;
 use super::ordering::OnStep;
+use super::signing::SignArgs;
+use crate::authority::Decision;
 use crate::run::Command;
 
 const EXAMPLES: &str = "\
@@ -23,6 +25,8 @@ pub struct SkipArgs {
     /// Why; it goes into the record
     #[arg(long, value_name = "WHY")]
     reason: String,
+    #[command(flatten)]
+    signing: SignArgs,
 }
 
 /// Skips.
@@ -30,5 +34,11 @@ pub struct SkipArgs {
 /// # Errors
 /// When the run cannot be found or asked.
 pub fn run(desk: &Desk, args: &SkipArgs) -> Result<Exit> {
-    args.on.send(desk, |step| Command::Skip { step, reason: args.reason.clone() })
+    args.on.decide(
+        desk,
+        &args.signing,
+        |_| Decision::Skip,
+        &args.reason,
+        |step| Command::Skip { step, reason: args.reason.clone() },
+    )
 }

@@ -6,6 +6,8 @@ use clap::Args;
 use super::desk::Desk;
 use super::exit::Exit;
 use super::ordering::OnStep;
+use super::signing::SignArgs;
+use crate::authority::Decision;
 use crate::run::Command;
 
 const EXAMPLES: &str = "\
@@ -20,6 +22,8 @@ A gate that is open stays open: pause the run, or roll it back.";
 pub struct WithdrawArgs {
     #[command(flatten)]
     on: OnStep,
+    #[command(flatten)]
+    signing: SignArgs,
 }
 
 /// Withdraws.
@@ -27,5 +31,5 @@ pub struct WithdrawArgs {
 /// # Errors
 /// When the run cannot be found or asked.
 pub fn run(desk: &Desk, args: &WithdrawArgs) -> Result<Exit> {
-    args.on.send(desk, |step| Command::Withdraw { step })
+    args.on.decide(desk, &args.signing, |_| Decision::Withdraw, "", |step| Command::Withdraw { step })
 }

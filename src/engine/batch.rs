@@ -4,6 +4,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::socket::Incoming;
 use crate::connectors::{Note, recorder::NoteKind};
+use crate::model::Value;
 use crate::run::{Answer, Event, Input};
 
 /// What came in since the last turn.
@@ -17,6 +18,13 @@ impl Batch {
     pub fn order(&mut self, order: Incoming) {
         self.inputs.push(Input::Ordered(order.command, order.by));
         self.answers.push(order.answer);
+    }
+
+    /// A roster that changed is known before any order is judged.
+    pub fn people(&mut self, changed: Option<Value>) {
+        if let Some(roster) = changed {
+            self.inputs.insert(0, Input::PeopleChanged(roster));
+        }
     }
 
     /// Notes go before the ends of the attempts that they tell of.

@@ -11,9 +11,10 @@ use super::clock::{Clock, Reading, until};
 use super::hands::Hands;
 use super::logbook::{Logbook, is_moment};
 use super::pen::Pen;
+use super::people::Watch;
 use super::socket::{self, Incoming};
 use super::target_lock::TargetLocks;
-use super::{EngineError, Home, identity, load};
+use super::{EngineError, Home, identity, load, notary};
 use crate::authority::Claim;
 use crate::connectors::{Note, Registry};
 use crate::journal::{Files, LockError, Nonce, Reader, RunFolder, Writer, open};
@@ -159,7 +160,10 @@ impl Executor {
         let by = identity::whoami(roster.as_ref(), claim)?;
         self.conductor.suspend("only an order was given", &mut self.pen);
         let now = self.tick_clock().now;
-        let turn = self.conductor.turn(vec![Input::Ordered(command, by)], now, &mut self.pen);
+        let command = notary::looked_up(command, &self.home, &self.folder);
+        let changed = Watch::of(self.conductor.state()).and_then(|mut watch| watch.look()).map(Input::PeopleChanged);
+        let inputs = changed.into_iter().chain([Input::Ordered(command, by)]).collect();
+        let turn = self.conductor.turn(inputs, now, &mut self.pen);
         self.commit(&mut ())?;
         self.pen.settle().map_err(|source| self.journal_failed(source))?;
         Ok(turn.answers.into_iter().next().unwrap_or_else(|| Answer::NotApplicable("the order was not taken".to_owned())))
@@ -178,7 +182,7 @@ impl Executor {
     ) -> Result<Ending, EngineError> {
         let (order_sender, orders) = unbounded_channel();
         let roster = self.conductor.state().plan().content().roster.clone();
-        let listening = socket::listen(&self.home, self.folder.path(), roster, order_sender)?;
+        let listening = socket::listen(&self.home, &self.folder, roster, order_sender)?;
         let ending = self.conduct(registry, observer, stop, orders).await;
         // The lock is still held, so the socket that is taken away is this executor's own.
         listening.finish().await;
@@ -197,6 +201,7 @@ impl Executor {
         let plan = self.conductor.state().plan().clone();
         let mut hands = Hands::new(plan, self.run.clone(), registry, input_sender, note_sender);
         let mut suspending = false;
+        let mut watch = Watch::of(self.conductor.state());
         let mut batch = Batch::default();
         let mut logbook = Logbook::open(&self.home, &self.folder, self.clock.read().now);
         loop {
@@ -207,6 +212,9 @@ impl Executor {
             }
             let now = self.tick_clock().now;
             batch.notes(&mut notes);
+            if self.conductor.state().relies_on_people() || !batch.answers.is_empty() {
+                batch.people(watch.as_mut().and_then(Watch::look));
+            }
             let waiting: Vec<_> = batch.answers.drain(..).collect();
             let turn = self.conductor.turn(std::mem::take(&mut batch.inputs), now, &mut self.pen);
             let records = match self.commit(observer) {

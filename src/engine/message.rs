@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::authority::Claim;
+use crate::authority::{Claim, Signed};
 use crate::model::{Finding, Object, PersonId, StepId};
-use crate::run::{Answer, Command};
+use crate::run::{Answer, Command, Submission};
 
 /// An order, as it goes over the socket.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,6 +31,7 @@ pub(super) enum Order {
     Resolve { step: StepId, finding: Finding, seen: String },
     Rollback { reason: String },
     Abort { reason: String },
+    Submit { statement: String, signature: String, words: String },
 }
 
 /// The answer on the wire.
@@ -71,6 +72,10 @@ impl From<Command> for Order {
             Command::Resolve { step, finding, seen } => Self::Resolve { step, finding, seen },
             Command::Rollback { reason } => Self::Rollback { reason },
             Command::Abort { reason } => Self::Abort { reason },
+            Command::Submit(submission) => {
+                let Submission { signed: Signed { statement, signature }, words, .. } = *submission;
+                Self::Submit { statement, signature, words }
+            }
         }
     }
 }
@@ -89,6 +94,7 @@ impl From<Order> for Command {
             Order::Resolve { step, finding, seen } => Self::Resolve { step, finding, seen },
             Order::Rollback { reason } => Self::Rollback { reason },
             Order::Abort { reason } => Self::Abort { reason },
+            Order::Submit { statement, signature, words } => Self::submit(Signed { statement, signature }, words),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream as ClientStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader as AsyncBufReader};
@@ -13,7 +14,8 @@ use tokio::sync::{mpsc::UnboundedSender, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::message::{Reply, Request};
-use super::{EngineError, Home, identity};
+use super::{EngineError, Home, identity, notary};
+use crate::journal::RunFolder;
 use crate::model::{Actor, Roster};
 use crate::run::{Answer, Command};
 
@@ -37,10 +39,12 @@ pub(super) struct Incoming {
 /// Listens in the run's folder until the returned guard is dropped.
 pub(super) fn listen(
     home: &Home,
-    folder: &Path,
+    folder: &RunFolder,
     roster: Option<Roster>,
     orders: UnboundedSender<Incoming>,
 ) -> Result<Listening, EngineError> {
+    let desk = Arc::new(Desk { home: home.clone(), folder: folder.clone(), roster, orders });
+    let folder = folder.path();
     let io = |attempted| EngineError::io(attempted, folder.join(NAME));
     let path = folder.join(NAME);
     // We hold the run's lock, so an old socket file is a dead executor's.
@@ -56,7 +60,7 @@ pub(super) fn listen(
     let tracker = talks.clone();
     let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tracker.spawn(serve(stream, roster.clone(), orders.clone()));
+            tracker.spawn(serve(stream, desk.clone()));
         }
     });
     Ok(Listening { path, task, talks })
@@ -89,14 +93,23 @@ impl Drop for Listening {
     }
 }
 
-async fn serve(stream: UnixStream, roster: Option<Roster>, orders: UnboundedSender<Incoming>) {
+/// What is needed to take an order.
+#[derive(Debug)]
+struct Desk {
+    home: Home,
+    folder: RunFolder,
+    roster: Option<Roster>,
+    orders: UnboundedSender<Incoming>,
+}
+
+async fn serve(stream: UnixStream, desk: Arc<Desk>) {
     let exchange = async {
         let uid = stream.peer_cred()?.uid();
         let (reading, mut writing) = stream.into_split();
         let mut line = String::new();
         AsyncBufReader::new(reading.take(LONGEST_LINE)).read_line(&mut line).await?;
         let reply = match serde_json::from_str::<Request>(&line) {
-            Ok(request) => ask(request, uid, roster.as_ref(), &orders).await,
+            Ok(request) => ask(request, uid, &desk).await,
             Err(error) => Reply::NotApplicable(format!("the order could not be read: {error}")),
         };
         let mut text = serde_json::to_string(&reply)?;
@@ -110,14 +123,15 @@ async fn serve(stream: UnixStream, roster: Option<Roster>, orders: UnboundedSend
     }
 }
 
-async fn ask(request: Request, uid: u32, roster: Option<&Roster>, orders: &UnboundedSender<Incoming>) -> Reply {
-    let by = match identity::principal(roster, uid, &request.claim()) {
+async fn ask(request: Request, uid: u32, desk: &Desk) -> Reply {
+    let by = match identity::principal(desk.roster.as_ref(), uid, &request.claim()) {
         Ok(by) => by,
         Err(error) => return Reply::Forbidden(error.to_string()),
     };
     let (answer, answered) = oneshot::channel();
     let gone = || Reply::NotApplicable("the executor is letting go of the run; order it again".to_owned());
-    if orders.send(Incoming { command: request.order.into(), by, answer }).is_err() {
+    let command = notary::looked_up(request.order.into(), &desk.home, &desk.folder);
+    if desk.orders.send(Incoming { command, by, answer }).is_err() {
         return gone();
     }
     answered.await.map_or_else(|_| gone(), Reply::from)

@@ -14,6 +14,9 @@ pub struct Actor {
     /// The roles that the roster gave this person at that moment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<RoleName>,
+    /// The person for whom this one acts as a deputy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deputy_for: Option<PersonId>,
     /// How the principal was authenticated.
     pub by: Authentication,
 }
@@ -37,18 +40,29 @@ pub enum Authentication {
         key: String,
         /// The armoured signature.
         signature: String,
+        /// The exact text that was signed.
+        #[serde(default)]
+        statement: String,
     },
 }
 
 impl Actor {
     /// The executor acting by a rule of the plan.
     pub const fn executor() -> Self {
-        Self { person: None, roles: Vec::new(), by: Authentication::Executor }
+        Self { person: None, roles: Vec::new(), deputy_for: None, by: Authentication::Executor }
     }
 
     /// A local user, with no entry in a roster.
     pub fn local(uid: u32, login: impl Into<String>) -> Self {
-        Self { person: None, roles: Vec::new(), by: Authentication::LocalUser { uid, login: login.into() } }
+        Self { person: None, roles: Vec::new(), deputy_for: None, by: Authentication::LocalUser { uid, login: login.into() } }
+    }
+
+    /// The text and the armour of the signature, where the principal signed.
+    pub fn signed(&self) -> Option<(&str, &str)> {
+        match &self.by {
+            Authentication::Signature { signature, statement, .. } => Some((statement, signature)),
+            Authentication::LocalUser { .. } | Authentication::Executor => None,
+        }
     }
 
     /// The name under which quorum counts this principal: the person, else the login.
@@ -64,13 +78,20 @@ impl Actor {
 
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.principal(f)?;
+        self.deputy_for.as_ref().map_or(Ok(()), |absent| write!(f, ", deputy of {absent}"))
+    }
+}
+
+impl Actor {
+    fn principal(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.by {
             Authentication::LocalUser { uid, login } if self.person.is_some() => {
                 write!(f, "{} (local user {login}, uid {uid})", self.name())
             }
             Authentication::LocalUser { uid, login } => write!(f, "local user {login} (uid {uid})"),
             Authentication::Executor => f.write_str("pointsman"),
-            Authentication::Signature { key, .. } => write!(f, "{} (key {key})", self.name()),
+            Authentication::Signature { key, .. } => write!(f, "{} (SSH signature, key {key})", self.name()),
         }
     }
 }

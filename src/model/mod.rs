@@ -24,7 +24,7 @@ pub use id::{PersonId, RoleName, RunId, StepId, TargetName};
 pub use outcome::{Finding, RunOutcome, Touch};
 pub use percent::Percent;
 pub use redactor::Redactor;
-pub use roster::{Person, Roster};
+pub use roster::{KeyFile, Person, Pinned, Roster};
 pub use secret::SecretRef;
 pub use timestamp::Timestamp;
 

@@ -38,7 +38,7 @@ pub use order::Graph;
 pub use param::Param;
 pub use plan::{Movement, Plan, PlanContent, PlannedTarget, StoredPlanError, Window};
 pub use step::{
-    Approvers, Exclusion, InDoubt, OnDeadline, OnFailure, PlannedStep, PlannedUndo, Retry, Section, StepIndex, StepKind,
-    UndoScope, Wait,
+    Approvers, Exclusion, InDoubt, OnDeadline, OnFailure, PlannedStep, PlannedUndo, Retry, Section, SignatureRule, StepIndex,
+    StepKind, UndoScope, Wait,
 };
 pub use template::{Template, TemplateError};

@@ -203,6 +203,9 @@ pub enum Wait {
         deadline: Option<Span>,
         /// What happens then.
         on_deadline: OnDeadline,
+        /// Whether it takes signatures.
+        #[serde(default, skip_serializing_if = "SignatureRule::is_accepted")]
+        signature: SignatureRule,
     },
     /// A length of time.
     Hold {
@@ -242,6 +245,24 @@ pub enum Exclusion {
     Starter,
     /// Who owns the runbook.
     Author,
+}
+
+/// Whether a gate takes only signed approvals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignatureRule {
+    /// Only signed ones.
+    Required,
+    /// Signed ones, and those of local users whom the kernel vouches for.
+    #[default]
+    Accepted,
+}
+
+impl SignatureRule {
+    /// Whether unsigned approvals count.
+    pub fn is_accepted(&self) -> bool {
+        *self == Self::Accepted
+    }
 }
 
 /// What happens at a deadline. It never approves.

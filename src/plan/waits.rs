@@ -1,11 +1,11 @@
 //! What an engine wait waits for, from its typed parameters.
 
 use super::build::Builder;
-use super::{Approvers, Exclusion, OnDeadline, Param, Wait};
+use super::{Approvers, Exclusion, OnDeadline, Param, SignatureRule, Wait};
 use crate::catalog::{ActionSpec, Nature};
 use crate::diagnostic::code::plan as codes;
 use crate::diagnostic::{Diagnostic, SourceSpan};
-use crate::model::{RoleName, Span, Value};
+use crate::model::{RoleName, Roster, Span, Value};
 use crate::runbook::{Node, Spanned, Step, Work};
 
 impl Builder<'_> {
@@ -25,7 +25,9 @@ impl Builder<'_> {
             Nature::Approval => {
                 let not = exclusions(values.get("not"));
                 let approvers = self.approvers(values.get("approvers"), node, &not, call.action.span);
-                Some(Wait::Approval { approvers, not, deadline: span("deadline"), on_deadline: on_deadline(text("on_deadline")) })
+                let signature = self.signature(text("signature"), place(node, "signature", call.action.span));
+                let (deadline, on_deadline) = (span("deadline"), on_deadline(text("on_deadline")));
+                Some(Wait::Approval { approvers, not, deadline, on_deadline, signature })
             }
             Nature::Hold => span("duration").map(|duration| Wait::Hold { duration }),
             Nature::Window => {
@@ -54,6 +56,23 @@ impl Builder<'_> {
                 })
             }
             Nature::ReadOnly | Nature::Mutating | Nature::Notify => None,
+        }
+    }
+
+    /// What the runbook says about signatures; where it says nothing, the roster does.
+    fn signature(&mut self, word: Option<&str>, span: SourceSpan) -> SignatureRule {
+        let has_signers = self.roster.is_some_and(Roster::has_signers);
+        match word {
+            Some("required") if !has_signers => {
+                let message = "the gate asks for signatures, and nobody's can be checked";
+                let help = "name a file in the roster: `allowed_signers: signers`";
+                self.report.push(Diagnostic::error(codes::NO_SIGNERS, span, message).help(help));
+                SignatureRule::Required
+            }
+            Some("accepted") => SignatureRule::Accepted,
+            Some(_) => SignatureRule::Required,
+            None if has_signers => SignatureRule::Required,
+            None => SignatureRule::Accepted,
         }
     }
 

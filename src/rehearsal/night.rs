@@ -341,7 +341,12 @@ fn orders_of(inputs: &[Input]) -> Vec<Command> {
         .iter()
         .filter_map(|input| match input {
             Input::Ordered(command, _) => Some(command.clone()),
-            Input::Prepared(..) | Input::Applied(..) | Input::Probed(..) | Input::Undone(..) | Input::Noted(_) => None,
+            Input::Prepared(..)
+            | Input::Applied(..)
+            | Input::Probed(..)
+            | Input::Undone(..)
+            | Input::Noted(_)
+            | Input::PeopleChanged(_) => None,
         })
         .collect()
 }

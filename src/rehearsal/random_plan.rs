@@ -6,7 +6,7 @@ use super::Chance;
 use crate::model::{Digest, Object, Person, PersonId, RoleName, Roster, Span, StepId, Value};
 use crate::plan::{
     Approvers, Exclusion, InDoubt, OnDeadline, OnFailure, Param, Plan, PlanContent, PlannedStep, PlannedUndo, Retry, Section,
-    StepIndex, StepKind, Template, UndoScope, Wait,
+    SignatureRule, StepIndex, StepKind, Template, UndoScope, Wait,
 };
 
 /// The persons of every random plan, with their roles.
@@ -56,9 +56,9 @@ pub fn random_plan(chance: &mut Chance) -> Plan {
 fn roster() -> Roster {
     let person = |(id, roles): (&str, &[&str])| {
         let roles = roles.iter().map(RoleName::new).collect();
-        (PersonId::new(id), Person { name: id.to_owned(), roles, local_users: vec![id.to_owned()], keys: Vec::new() })
+        (PersonId::new(id), Person { name: id.to_owned(), roles, local_users: vec![id.to_owned()], ..Person::default() })
     };
-    Roster { persons: PERSONS.into_iter().map(person).collect() }
+    Roster { persons: PERSONS.into_iter().map(person).collect(), ..Roster::default() }
 }
 
 fn forward(chance: &mut Chance, steps: &mut Vec<PlannedStep>, number: u64) {
@@ -153,7 +153,7 @@ fn waiting(chance: &mut Chance, id: &str) -> PlannedStep {
                 _ => vec![place("dba", 2)],
             };
             let not = if chance.in_hundred(30) { vec![Exclusion::Starter, Exclusion::Author] } else { Vec::new() };
-            Wait::Approval { approvers, not, deadline, on_deadline }
+            Wait::Approval { approvers, not, deadline, on_deadline, signature: SignatureRule::Accepted }
         }
     };
     PlannedStep { wait: Some(wait), on_failure: on_failure(chance), ..step(id, Section::Forward) }

@@ -89,6 +89,7 @@ impl State {
         let (section, status) = (self.planned(i).section, self.step(i).status);
         self.dequeue(i, status);
         self.open[slot(section)] += usize::from(status.is_over());
+        self.asked -= usize::from(is_asked(status));
         let state = &mut self.steps[i.get()];
         state.missing = missing;
         state.status = StepStatus::Pending;
@@ -121,6 +122,9 @@ impl State {
             self.forward_running -= 1;
         }
         self.steps[i.get()].status = next;
+        self.steps[i.get()].since = self.last_seq;
+        self.asked += usize::from(is_asked(next));
+        self.asked -= usize::from(is_asked(before));
         match next {
             StepStatus::Running if self.is_action(i) && section == Section::Forward => self.forward_running += 1,
             StepStatus::Ready => self.enqueue(i),
@@ -224,6 +228,7 @@ impl State {
     /// Puts a step whose turn had come back among the ready ones, if its turn is still there.
     pub(super) fn enqueue_again(&mut self, i: Instance) {
         if matches!(self.step(i).status, StepStatus::Pending | StepStatus::Ready | StepStatus::BackingOff)
+            && self.step(i).missing == 0
             && self.section_is_active(self.planned(i).section)
         {
             self.enqueue(i);
@@ -240,4 +245,8 @@ impl State {
             self.ready_quick.insert(i);
         }
     }
+}
+
+const fn is_asked(status: StepStatus) -> bool {
+    matches!(status, StepStatus::AwaitingPeople | StepStatus::AwaitingConfirm)
 }

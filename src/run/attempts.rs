@@ -10,12 +10,16 @@ type Folded = Result<(), String>;
 impl State {
     pub(super) fn fold_attempt(&mut self, event: &Event, at: Timestamp) -> Folded {
         match event {
-            Event::AttemptStarted { step, attempt, snapshot, .. } => {
+            Event::AttemptStarted { step, attempt, snapshot, identity, .. } => {
                 let i = self.known(step)?;
                 if *attempt != self.step(i).attempt + 1 {
                     return Err(format!("attempt {attempt} of {step} does not follow attempt {}", self.step(i).attempt));
                 }
                 self.advance(i, StepEvent::AttemptBegan, at)?;
+                self.use_gates_before(i);
+                if let Some(target) = self.planned(i).target.clone() {
+                    self.note_answer(&target, identity);
+                }
                 let mutating = self.planned(i).mutating;
                 let state = &mut self.steps[i.get()];
                 state.attempt = *attempt;

@@ -112,7 +112,7 @@ impl Conductor {
             Input::Prepared(i, ..) | Input::Applied(i, ..) | Input::Probed(i, ..) | Input::Undone(i, ..) => {
                 self.flights.remove(i);
             }
-            Input::Noted(_) | Input::Ordered(..) => {}
+            Input::Noted(_) | Input::Ordered(..) | Input::PeopleChanged(_) => {}
         }
     }
 
@@ -154,6 +154,7 @@ impl Conductor {
     /// One turn: takes the inputs in, decides all that follows at `now`, and names the effects.
     pub fn turn(&mut self, inputs: Vec<Input>, now: Timestamp, journal: &mut impl Recording) -> Turn {
         let mut turn = Turn::default();
+        self.settle_gates(now, journal);
         for input in inputs {
             self.take(input, now, journal, &mut turn.answers);
         }
@@ -180,12 +181,13 @@ impl Conductor {
             Input::Probed(i, attempt, result) => self.probed(i, attempt, result, journal),
             Input::Undone(i, attempt, result) => self.undone(i, attempt, result, journal),
             Input::Noted(event) => self.note(event, journal),
-            Input::Ordered(command, by) => answers.push(self.order(&command, &by, journal)),
+            Input::Ordered(command, by) => answers.push(self.order(&command, &by, now, journal)),
+            Input::PeopleChanged(roster) => self.change_people(roster, journal),
         }
     }
 
-    fn order(&mut self, command: &Command, by: &Actor, journal: &mut impl Recording) -> Answer {
-        let (events, answer) = command.decide(&self.state, by);
+    fn order(&mut self, command: &Command, by: &Actor, now: Timestamp, journal: &mut impl Recording) -> Answer {
+        let (events, answer) = command.decide(&self.state, by, now);
         for event in events {
             self.note(event, journal);
         }
@@ -232,6 +234,10 @@ impl Conductor {
         let mut spec = flight.spec;
         match result {
             Ok(preparation) => {
+                if let Some((gate, reason, targets)) = self.state.other_server(i, &preparation.identity) {
+                    let step = self.state.id(gate).clone();
+                    return self.note(Event::GateReopened { step, reason, targets }, journal);
+                }
                 let event = Event::AttemptStarted {
                     step: spec.step.clone(),
                     attempt,

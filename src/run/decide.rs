@@ -174,6 +174,7 @@ impl Conductor {
             && self.state.turn_wanted.is_none()
             && self.state.section_is_active(section)
             && (section != Section::Rollback || self.forward_is_quiet())
+            && self.state.step(i).missing == 0
             && matches!(self.state.step(i).status, StepStatus::Pending | StepStatus::Ready | StepStatus::BackingOff)
     }
 

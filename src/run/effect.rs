@@ -64,6 +64,8 @@ pub enum Input {
     Noted(super::Event),
     /// A person orders something.
     Ordered(Command, Actor),
+    /// The roster, or its files of keys, are not what they were; null where they cannot be read.
+    PeopleChanged(Value),
 }
 
 /// What inspect and capture found.

@@ -144,6 +144,29 @@ pub enum Event {
         /// Who.
         by: Actor,
     },
+    /// An approval no longer holds, and does not count any more.
+    ApprovalLapsed {
+        /// The step.
+        step: StepId,
+        /// Whose it was.
+        by: Actor,
+        /// What no longer holds.
+        reason: String,
+    },
+    /// A gate that was open closed again, before anything behind it had started: what it was opened for no longer holds.
+    GateReopened {
+        /// The step.
+        step: StepId,
+        /// What no longer holds.
+        reason: String,
+        /// Who targets say they are now, where that is the reason.
+        targets: Value,
+    },
+    /// The roster, or a file of keys that it names, is not what it was when the plan was made.
+    RosterChanged {
+        /// The roster as it is now; null where it cannot be read.
+        roster: Value,
+    },
     /// A person rejected an approval, or reported a task as not done.
     WaitRejected {
         /// The step.

@@ -35,6 +35,7 @@ impl State {
         }
         self.last_seq = record.seq;
         self.epoch = record.epoch;
+        self.burn_nonce(&record.event);
         self.fold(&record.event, record.at).map_err(wrong)
     }
 
@@ -81,6 +82,7 @@ impl State {
                 self.ended = Some(at);
             }
             Event::RunReopened { .. } => self.reopen(at)?,
+            Event::RosterChanged { roster } => self.change_people(roster)?,
             _ => return self.fold_step(event, at),
         }
         Ok(())
@@ -92,6 +94,7 @@ impl State {
                 let i = self.known(step)?;
                 if let SkipReason::Ordered { by, reason } = reason {
                     self.steps[i.get()].detail_mut().error = Some(format!("skipped by {by}: {reason}"));
+                    self.use_gates_before(i);
                 }
                 self.advance(i, StepEvent::PassedOver, at)
             }
@@ -101,9 +104,13 @@ impl State {
                 let i = self.known(step)?;
                 let people = matches!(self.planned(i).wait, Some(Wait::Approval { .. } | Wait::Manual { .. }));
                 self.advance(i, if people { StepEvent::PeopleAsked } else { StepEvent::TimeSet }, at)?;
+                let targets = self.is_gate(i).then(|| self.targets());
+                let asked = self.last_seq;
                 let state = &mut self.steps[i.get()];
                 state.started.get_or_insert(at);
                 let detail = state.detail_mut();
+                detail.asked = asked;
+                detail.targets = targets;
                 detail.prompt.clone_from(prompt);
                 detail.grants.clear();
                 detail.overdue = false;
@@ -119,6 +126,8 @@ impl State {
                 self.steps[i.get()].detail_mut().grants.retain(|grant| grant.name() != by.name());
                 Ok(())
             }
+            Event::ApprovalLapsed { step, by, .. } => self.lapse(step, by, at),
+            Event::GateReopened { step, targets, .. } => self.close_again(step, targets),
             Event::WaitRejected { step, by, reason } => {
                 let i = self.known(step)?;
                 self.steps[i.get()].detail_mut().error = Some(format!("rejected by {by}: {reason}"));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::undo_pass::UndoPass;
 use super::{RollbackCause, StepStatus};
-use crate::model::{Actor, RunId, RunOutcome, StepId, Timestamp, Value};
+use crate::model::{Actor, Digest, Object, Roster, RunId, RunOutcome, StepId, TargetName, Timestamp, Value};
 use crate::plan::{Plan, PlannedStep, Section, StepIndex, StepKind};
 
 /// A step instance of a run: a step of the plan, or an item that a `foreach` made at run time.
@@ -64,6 +64,8 @@ pub struct StepState {
     pub ended: Option<Timestamp>,
     /// The moment it waits for: the end of a hold, a deadline, the next attempt.
     pub until: Option<Timestamp>,
+    /// The record with which it came into its status.
+    pub since: u64,
     /// What only some steps have.
     pub detail: Option<Box<Detail>>,
     /// How many needs are still open.
@@ -81,6 +83,10 @@ pub struct Detail {
     pub error: Option<String>,
     /// The approvals that count now.
     pub grants: Vec<Actor>,
+    /// The record with which the approvals were asked for.
+    pub asked: u64,
+    /// The digest of the targets when the approvals were asked for.
+    pub targets: Option<Digest>,
     /// What the persons are asked.
     pub prompt: String,
     /// Whether the deadline passed while the plan said to keep waiting.
@@ -135,6 +141,16 @@ pub struct State {
     pub(super) passes: BTreeMap<Instance, UndoPass>,
     /// Orders against protected steps that wait for a second person: the order and who gave it.
     pub(super) first_orders: HashMap<Instance, Vec<(String, String)>>,
+    /// How many steps wait for a person's approval, report or confirmation.
+    pub(super) asked: usize,
+    /// Gates with approvals that no step has used yet: these have to hold in every turn.
+    pub(super) relied: BTreeSet<Instance>,
+    /// The nonces of every signed statement that counted.
+    pub(super) nonces: BTreeSet<String>,
+    /// The roster as it is now, where it was changed since the plan was made.
+    pub(super) people: Option<Roster>,
+    /// Who the targets said they are, last.
+    pub(super) answers: BTreeMap<TargetName, Object>,
 }
 
 impl State {
@@ -175,6 +191,11 @@ impl State {
             turn_wanted: None,
             passes: BTreeMap::new(),
             first_orders: HashMap::new(),
+            asked: 0,
+            relied: BTreeSet::new(),
+            nonces: BTreeSet::new(),
+            people: None,
+            answers: BTreeMap::new(),
         }
     }
 
@@ -345,6 +366,7 @@ impl StepState {
             started: None,
             ended: None,
             until: None,
+            since: 0,
             detail: None,
             missing,
         }

@@ -19,9 +19,15 @@ impl State {
         if !detail.grants.iter().any(|grant| grant.name() == by.name()) {
             detail.grants.push(by.clone());
         }
+        self.relied.insert(i);
+        let detail = self.steps[i.get()].detail_mut();
         if quorum::is_reached(&approvers, &detail.grants, has_roster) {
             let names: Vec<_> = detail.grants.iter().map(Actor::name).collect();
             detail.outputs = serde_json::json!({ "approved_by": names });
+            if self.is_spawned(i) {
+                // A gate of one item opens for its item alone, and is used with that.
+                self.relied.remove(&i);
+            }
             self.advance(i, StepEvent::WaitFulfilled, at)
         } else {
             self.advance(i, StepEvent::VoteCounted, at)

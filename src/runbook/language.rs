@@ -282,7 +282,15 @@ pub static ROSTER: Table = Table {
     what: "a roster",
     example: "{ persons: { alice: { name: Alice Miller } } }",
     open: false,
-    keys: &[Key::required("persons", Form::Blocks(&PERSON, 1), "the persons by the name that runbooks use")],
+    keys: &[
+        Key::required("persons", Form::Blocks(&PERSON, 1), "the persons by the name that runbooks use"),
+        Key::optional(
+            "allowed_signers",
+            Form::Text,
+            "the file with the keys that sign, as OpenSSH reads it; principals are persons",
+        ),
+        Key::optional("revoked_keys", Form::Text, "a file with public keys that no longer count, one a line"),
+    ],
 };
 
 /// One entry of `persons`.
@@ -294,6 +302,7 @@ pub static PERSON: Table = Table {
         Key::required("name", Form::Text, "the name as people say it"),
         Key::optional("roles", Form::Names, "what this person may decide"),
         Key::optional("local_users", Form::Texts, "login names on the executor's host that are this person"),
+        Key::optional("deputies", Form::Names, "who may decide in this person's roles when this person does not"),
         Key::optional("keys", Form::PublicKeys, "public keys, one line each as in an `authorized_keys` file"),
     ],
 };

@@ -31,6 +31,7 @@ pub fn tell<'a>(event: &'a Event, plan: &Plan, clock: &Clock) -> Told<'a> {
         | Event::FinallyStarted { .. }
         | Event::RunEnded { .. }
         | Event::RunReopened { .. }
+        | Event::RosterChanged { .. }
         | Event::CommandRefused { .. } => {
             let (tone, text) = of_run(event, clock);
             (None, tone, text)
@@ -43,6 +44,8 @@ pub fn tell<'a>(event: &'a Event, plan: &Plan, clock: &Clock) -> Told<'a> {
         | Event::WaitExpired { .. }
         | Event::ApprovalGranted { .. }
         | Event::ApprovalWithdrawn { .. }
+        | Event::ApprovalLapsed { .. }
+        | Event::GateReopened { .. }
         | Event::WaitRejected { .. }
         | Event::TaskReported { .. }
         | Event::StepConfirmed { .. } => of_step(event, plan, clock),
@@ -109,6 +112,12 @@ fn of_run(event: &Event, clock: &Clock) -> (Tone, String) {
         Event::FinallyStarted { outcome } => (Tone::Faint, format!("finally: the run will end as {outcome}")),
         Event::RunEnded { outcome } => (outcome_tone(*outcome), format!("run ended: {outcome}")),
         Event::RunReopened { by } => (Tone::Wait, format!("taken up again by {}", by.name())),
+        Event::RosterChanged { roster } if roster.is_null() => {
+            (Tone::Bad, "the roster or its keys cannot be read any more: nobody can approve".to_owned())
+        }
+        Event::RosterChanged { .. } => {
+            (Tone::Bad, "the roster or its keys changed: only whom both the old and the new one name can approve".to_owned())
+        }
         Event::CommandRefused { command, by, reason } => (Tone::Wait, format!("{command} refused to {}: {reason}", by.name())),
         other => unreachable!("invariant: {other:?} is about a step"),
     }
@@ -143,6 +152,10 @@ fn of_step<'a>(event: &'a Event, plan: &Plan, clock: &Clock) -> (Option<&'a Step
         Event::WaitExpired { step } => (step, Tone::Bad, "the deadline passed".to_owned()),
         Event::ApprovalGranted { step, by, note } => (step, Tone::Good, format!("approved by {by}{}", because(note))),
         Event::ApprovalWithdrawn { step, by } => (step, Tone::Wait, format!("approval withdrawn by {by}")),
+        Event::ApprovalLapsed { step, by, reason } => {
+            (step, Tone::Wait, format!("the approval of {} does not count any more: {reason}", by.name()))
+        }
+        Event::GateReopened { step, reason, .. } => (step, Tone::Bad, format!("closed again before it was used: {reason}")),
         Event::WaitRejected { step, by, reason } => (step, Tone::Bad, format!("rejected by {by}{}", because(reason))),
         Event::TaskReported { step, by, answers } => (step, Tone::Good, format!("reported by {by}{}", fields(answers))),
         Event::StepConfirmed { step, by } => (step, Tone::Good, format!("confirmed by {by}")),

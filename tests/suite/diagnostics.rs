@@ -13,9 +13,12 @@ use pointsman::runbook::reader::LARGEST_FILE;
 use super::planning::plan_text;
 
 /// What `pointsman check` does with one file: the one place that says how far these tests look. A name that begins with
-/// `people` is a roster file.
+/// `people` is a roster file, one that begins with `signers` a file of keys.
 pub(crate) fn check_text(name: &str, text: &str) -> Report {
     if name.starts_with("people") {
+        return parse_text(name, text);
+    }
+    if name.starts_with("signers") {
         return parse_text(name, text);
     }
     plan_text(name, text, &root().join("tests/wrong")).1
@@ -26,6 +29,9 @@ fn parse_text(name: &str, text: &str) -> Report {
     let source = Source::new(name, text);
     if name.starts_with("people") {
         return pointsman::runbook::parse_roster(&source).1;
+    }
+    if name.starts_with("signers") {
+        return pointsman::engine::check_signers(&source);
     }
     pointsman::runbook::parse(&source).1
 }
@@ -173,7 +179,11 @@ fn the_examples_of_the_pages_are_wrong_and_right() {
         let page = fs::read_to_string(root().join(code.page())).unwrap();
         for (heading, wanted) in [("## Wrong", true), ("## Right", false)] {
             let Some(example) = block_after(&page, heading) else { continue };
-            let name = if example.starts_with("persons:") { "people.yaml" } else { "example.yaml" };
+            let name = match example.split([' ', '\n']).next() {
+                Some("persons:") => "people.yaml",
+                Some("alice") => "signers.yaml",
+                _ => "example.yaml",
+            };
             let report = parse_text(name, example);
             let found = report.sorted().iter().any(|diagnostic| diagnostic.code == code);
             if found != wanted || (!wanted && report.has_errors()) {

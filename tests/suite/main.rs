@@ -1,6 +1,7 @@
 //! One integration-test binary: one module per thing that is shown to work.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod approvals;
 mod cli;
 mod demo_night;
 mod demo_runbooks;

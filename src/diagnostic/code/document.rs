@@ -30,4 +30,6 @@ super::codes! {
     227 EMPTY_TEXT "a text that says nothing";
     228 KEY_LINE "a public key that is not well formed";
     229 LOCAL_USER_TWICE "a local user who would be two persons";
+    230 DEPUTY "a deputy who is no other person of the roster";
+    231 KEYS_LINE "a line of a file of keys that cannot be read";
 }

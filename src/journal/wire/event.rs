@@ -65,6 +65,9 @@ events! {
     "wait_expired" WaitExpired { "step" step: StepId }
     "approval_granted" ApprovalGranted { "step" step: StepId, "by" by: Actor, "note" note: String }
     "approval_withdrawn" ApprovalWithdrawn { "step" step: StepId, "by" by: Actor }
+    "approval_lapsed" ApprovalLapsed { "step" step: StepId, "by" by: Actor, "reason" reason: String }
+    "gate_reopened" GateReopened { "step" step: StepId, "reason" reason: String, "targets" targets: Value }
+    "roster_changed" RosterChanged { "roster" roster: Value }
     "wait_rejected" WaitRejected { "step" step: StepId, "by" by: Actor, "reason" reason: String }
     "task_reported" TaskReported { "step" step: StepId, "by" by: Actor, "answers" answers: Value }
     "step_confirmed" StepConfirmed { "step" step: StepId, "by" by: Actor }

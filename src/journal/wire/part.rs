@@ -147,6 +147,8 @@ pub(super) struct ActorForm<'a> {
     person: Option<Cow<'a, str>>,
     #[serde(rename = "roles", default, skip_serializing_if = "Vec::is_empty")]
     roles: Vec<Cow<'a, str>>,
+    #[serde(rename = "deputy_for", default, skip_serializing_if = "Option::is_none")]
+    deputy_for: Option<Cow<'a, str>>,
     #[serde(rename = "by")]
     by: AuthenticationForm<'a>,
 }
@@ -159,7 +161,12 @@ pub(super) enum AuthenticationForm<'a> {
     #[serde(rename = "executor")]
     Executor,
     #[serde(rename = "signature")]
-    Signature { key: Cow<'a, str>, signature: Cow<'a, str> },
+    Signature {
+        key: Cow<'a, str>,
+        signature: Cow<'a, str>,
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        statement: Cow<'a, str>,
+    },
 }
 
 impl OnDisk for Actor {
@@ -169,22 +176,31 @@ impl OnDisk for Actor {
         let by = match &self.by {
             Authentication::LocalUser { uid, login } => AuthenticationForm::LocalUser { uid: *uid, login: login.to_disk() },
             Authentication::Executor => AuthenticationForm::Executor,
-            Authentication::Signature { key, signature } => {
-                AuthenticationForm::Signature { key: key.to_disk(), signature: signature.to_disk() }
-            }
+            Authentication::Signature { key, signature, statement } => AuthenticationForm::Signature {
+                key: key.to_disk(),
+                signature: signature.to_disk(),
+                statement: statement.to_disk(),
+            },
         };
-        ActorForm { person: self.person.to_disk(), roles: self.roles.to_disk(), by }
+        ActorForm { person: self.person.to_disk(), roles: self.roles.to_disk(), deputy_for: self.deputy_for.to_disk(), by }
     }
 
     fn from_disk(form: ActorForm<'_>) -> Self {
         let by = match form.by {
             AuthenticationForm::LocalUser { uid, login } => Authentication::LocalUser { uid, login: login.into_owned() },
             AuthenticationForm::Executor => Authentication::Executor,
-            AuthenticationForm::Signature { key, signature } => {
-                Authentication::Signature { key: key.into_owned(), signature: signature.into_owned() }
-            }
+            AuthenticationForm::Signature { key, signature, statement } => Authentication::Signature {
+                key: key.into_owned(),
+                signature: signature.into_owned(),
+                statement: statement.into_owned(),
+            },
         };
-        Self { person: OnDisk::from_disk(form.person), roles: OnDisk::from_disk(form.roles), by }
+        Self {
+            person: OnDisk::from_disk(form.person),
+            roles: OnDisk::from_disk(form.roles),
+            deputy_for: OnDisk::from_disk(form.deputy_for),
+            by,
+        }
     }
 }
 

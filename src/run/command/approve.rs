@@ -1,7 +1,7 @@
 //! `approve`: a person's yes at a gate, or a confirmer's yes to a step; `withdraw`: taking it back.
 
 use super::{Decision, accepted, already_done, does_not_fit, forbidden, not_applicable};
-use crate::model::{Actor, RoleName};
+use crate::model::{Actor, PersonId, RoleName};
 use crate::plan::{Exclusion, Wait};
 use crate::run::{Event, Instance, State, StepStatus};
 
@@ -14,8 +14,11 @@ pub(super) fn approve(state: &State, i: Instance, by: &Actor, note: &str) -> Dec
                 if let Err(why) = may_approve(state, by, &roles, not) {
                     return forbidden(why);
                 }
-                if grants(state, i).iter().any(|grant| grant.name() == by.name()) {
+                if state.grants(i).iter().any(|grant| grant.name() == by.name()) {
                     return already_done();
+                }
+                if let Err(why) = stands_alone(state, i, by) {
+                    return forbidden(why);
                 }
                 accepted(vec![Event::ApprovalGranted { step, by: by.clone(), note: note.to_owned() }])
             }
@@ -51,7 +54,7 @@ pub(super) fn approve(state: &State, i: Instance, by: &Actor, note: &str) -> Dec
 
 pub(super) fn withdraw(state: &State, i: Instance, by: &Actor) -> Decision {
     let (step, status) = (state.id(i).clone(), state.step(i).status);
-    let granted = grants(state, i).iter().any(|grant| grant.name() == by.name());
+    let granted = state.grants(i).iter().any(|grant| grant.name() == by.name());
     match status {
         StepStatus::AwaitingPeople if granted => accepted(vec![Event::ApprovalWithdrawn { step, by: by.clone() }]),
         StepStatus::AwaitingPeople => already_done(),
@@ -76,16 +79,27 @@ pub(super) fn withdraw(state: &State, i: Instance, by: &Actor) -> Decision {
     }
 }
 
-fn grants(state: &State, i: Instance) -> &[Actor] {
-    state.step(i).detail.as_ref().map_or(&[], |detail| &detail.grants)
+/// A person and their deputy are one voice.
+fn stands_alone(state: &State, i: Instance, by: &Actor) -> Result<(), String> {
+    let voice = |actor: &Actor| actor.deputy_for.clone().or_else(|| actor.person.clone());
+    let mine = voice(by);
+    match state.grants(i).iter().find(|grant| mine.is_some() && voice(grant) == mine) {
+        Some(other) => Err(format!("{} has approved already with the same voice", other.name())),
+        None => Ok(()),
+    }
+}
+
+/// Whether this is the person, or acts for them: an exclusion covers the deputy too.
+fn is_voice_of(by: &Actor, person: Option<&PersonId>) -> bool {
+    person.is_some() && (by.person.as_ref() == person || by.deputy_for.as_ref() == person)
 }
 
 /// Whether this person may fill one of the places. Nobody is exempt from an exclusion.
 pub(super) fn may_approve(state: &State, by: &Actor, roles: &[&RoleName], not: &[Exclusion]) -> Result<(), String> {
     for exclusion in not {
         let excluded = match exclusion {
-            Exclusion::Starter => state.starter().is_some_and(|s| s.by == by.by || (s.person.is_some() && s.person == by.person)),
-            Exclusion::Author => by.person.is_some() && state.plan().content().author == by.person,
+            Exclusion::Starter => state.starter().is_some_and(|s| s.by == by.by || is_voice_of(by, s.person.as_ref())),
+            Exclusion::Author => is_voice_of(by, state.plan().content().author.as_ref()),
         };
         if excluded {
             let what = match exclusion {

@@ -9,9 +9,13 @@ mod resolve;
 mod retry;
 mod rollback;
 mod skip;
+mod submit;
+
+pub use submit::Submission;
 
 use super::{Event, Instance, Phase, State, StepStatus};
-use crate::model::{Actor, Finding, Object, StepId};
+use crate::authority::Signed;
+use crate::model::{Actor, Finding, Object, StepId, Timestamp};
 
 /// An order.
 #[derive(Clone, PartialEq, Debug)]
@@ -80,6 +84,8 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Whatever a signed statement decides.
+    Submit(Box<Submission>),
 }
 
 /// What became of an order.
@@ -98,6 +104,11 @@ pub enum Answer {
 pub(super) type Decision = (Vec<Event>, Answer);
 
 impl Command {
+    /// The order that a signed statement gives; the engine looks up what it needs of the world.
+    pub fn submit(signed: Signed, words: String) -> Self {
+        Self::Submit(Box::new(Submission { signed, words, installation: String::new(), chain: None }))
+    }
+
     /// The word of the command line.
     pub const fn word(&self) -> &'static str {
         match self {
@@ -112,26 +123,23 @@ impl Command {
             Self::Resolve { .. } => "resolve",
             Self::Rollback { .. } => "rollback",
             Self::Abort { .. } => "abort",
+            Self::Submit(_) => "submit",
         }
     }
 
     /// What the order does to the run, and what its giver is told. A refusal for want of authority is a record too.
-    pub fn decide(&self, state: &State, by: &Actor) -> (Vec<Event>, Answer) {
-        let (events, answer) = self.judge(state, by);
+    pub fn decide(&self, state: &State, by: &Actor, now: Timestamp) -> (Vec<Event>, Answer) {
+        if let Self::Submit(submission) = self {
+            return submit::decide(state, submission, by, now);
+        }
+        let (events, answer) = self.judge(state, by, now);
         if answer == Answer::Accepted
             && let Some((i, order)) = self.protected_order(state)
             && let Some(decision) = second(state, i, order, by)
         {
             return decision;
         }
-        match answer {
-            Answer::Forbidden(reason) => {
-                let refused = Event::CommandRefused { command: self.word().to_owned(), by: by.clone(), reason: reason.clone() };
-                let events = if matches!(state.phase(), Phase::Ended(_)) { Vec::new() } else { vec![refused] };
-                (events, Answer::Forbidden(reason))
-            }
-            Answer::Accepted | Answer::AlreadyDone | Answer::NotApplicable(_) => (events, answer),
-        }
+        on_record(state, self.word(), by, events, answer)
     }
 
     /// The order in words, where it goes against a protected step and so needs two persons.
@@ -146,14 +154,15 @@ impl Command {
             | Self::Pause { .. }
             | Self::Continue
             | Self::Rollback { .. }
-            | Self::Abort { .. } => return None,
+            | Self::Abort { .. }
+            | Self::Submit(_) => return None,
         };
         let i = state.find(step).filter(|i| state.planned(*i).protected)?;
         Some((i, format!("{} {step}{what}", self.word())))
     }
 
-    fn judge(&self, state: &State, by: &Actor) -> Decision {
-        if let Err(reason) = may_order(state, by) {
+    fn judge(&self, state: &State, by: &Actor, now: Timestamp) -> Decision {
+        if let Err(reason) = may_order(state, by).and_then(|()| self.is_signed_enough(state, by)) {
             return forbidden(reason);
         }
         match self {
@@ -168,7 +177,38 @@ impl Command {
             Self::Resolve { step, finding, seen } => on_step(state, step, |i| resolve::decide(state, i, by, finding, seen)),
             Self::Rollback { reason } => rollback::decide(state, by, reason),
             Self::Abort { reason } => abort::decide(state, by, reason),
+            Self::Submit(submission) => submit::decide(state, submission, by, now),
         }
+    }
+
+    /// It takes a signature to go on, and none to stop: no and back are orders of whoever may give them.
+    fn is_signed_enough(&self, state: &State, by: &Actor) -> Result<(), String> {
+        let step = match self {
+            Self::Approve { step, .. } => step,
+            Self::Retry { step } | Self::Skip { step, .. } | Self::Resolve { step, .. }
+                if state.find(step).is_some_and(|i| state.planned(i).protected) =>
+            {
+                step
+            }
+            _ => return Ok(()),
+        };
+        let asks = state.find(step).is_some_and(|i| state.asks_for_signature(i));
+        if by.signed().is_some() || !asks {
+            return Ok(());
+        }
+        Err(format!("`{} {step}` has to be signed with the SSH key that the roster's `allowed_signers` give you", self.word()))
+    }
+}
+
+/// A refusal for want of authority is a record too.
+fn on_record(state: &State, word: &str, by: &Actor, events: Vec<Event>, answer: Answer) -> Decision {
+    match answer {
+        Answer::Forbidden(reason) => {
+            let refused = Event::CommandRefused { command: word.to_owned(), by: by.clone(), reason: reason.clone() };
+            let events = if matches!(state.phase(), Phase::Ended(_)) { Vec::new() } else { vec![refused] };
+            (events, Answer::Forbidden(reason))
+        }
+        Answer::Accepted | Answer::AlreadyDone | Answer::NotApplicable(_) => (events, answer),
     }
 }
 

@@ -6,7 +6,7 @@ use super::Lowering;
 use super::block::Block;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::document as code;
-use crate::model::{Person, PersonId, RoleName, Roster};
+use crate::model::{KeyFile, Person, PersonId, RoleName, Roster};
 use crate::runbook::document::Spanned;
 use crate::runbook::{Node, language};
 
@@ -16,6 +16,7 @@ impl Lowering {
         let block = self.block(root, &language::ROSTER, "the roster", head)?;
         let mut persons = BTreeMap::new();
         let mut logins = HashMap::new();
+        let mut deputies_named = Vec::new();
         for (id, node) in self.named(&block, "persons", &language::PERSON) {
             let Some(person) = self.block(node, &language::PERSON, &format!("the person `{}`", id.value), id.span) else {
                 continue;
@@ -27,11 +28,28 @@ impl Lowering {
                 self.login(login, &id, &mut logins);
             }
             let keys = self.key_lines(&person);
+            let deputies = self.names(&person, "deputies");
+            deputies_named.extend(deputies.iter().map(|deputy| (id.clone(), deputy.clone())));
+            let deputies = deputies.into_iter().map(|deputy| PersonId::new(deputy.value)).collect();
             let Some(name) = self.keep(name) else { continue };
             let local_users = local_users.into_iter().map(|login| login.value).collect();
-            persons.insert(PersonId::new(&id.value), Person { name: name.value, roles, local_users, keys });
+            persons.insert(PersonId::new(&id.value), Person { name: name.value, roles, local_users, keys, deputies });
         }
-        Some(Roster { persons })
+        let file = |text: Option<Spanned<String>>| text.map(|path| KeyFile { path: path.value, text: String::new() });
+        let allowed_signers = file(self.text(&block, "allowed_signers"));
+        let revoked_keys = file(self.text(&block, "revoked_keys"));
+        self.deputies(&deputies_named, &persons);
+        Some(Roster { persons, allowed_signers, revoked_keys, pinned: None })
+    }
+
+    /// A deputy is another person of the same roster.
+    fn deputies(&mut self, named: &[(Spanned<String>, Spanned<String>)], persons: &BTreeMap<PersonId, Person>) {
+        for (id, deputy) in named {
+            if deputy.value == id.value || !persons.contains_key(deputy.value.as_str()) {
+                let message = format!("`{}` cannot be the deputy of `{}`", deputy.value, id.value);
+                self.error(code::DEPUTY, deputy.span, message, "name another person of this roster");
+            }
+        }
     }
 
     fn login(

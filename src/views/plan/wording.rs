@@ -41,8 +41,9 @@ fn on(action: &str, target: Option<&str>) -> String {
 /// Who decides at a gate and until when; nothing for steps that act.
 pub(super) fn awaits(wait: &Wait) -> Vec<String> {
     match wait {
-        Wait::Approval { approvers, not, deadline, on_deadline } => {
-            let mut lines = vec![format!("approval of {}{}", quorum(approvers), exclusions(not))];
+        Wait::Approval { approvers, not, deadline, on_deadline, signature } => {
+            let signed = if signature.is_accepted() { "" } else { "signed " };
+            let mut lines = vec![format!("{signed}approval of {}{}", quorum(approvers), exclusions(not))];
             lines.extend(deadline.map(|deadline| format!("within {deadline}, {}", at_deadline(*on_deadline))));
             lines
         }

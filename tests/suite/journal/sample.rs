@@ -43,7 +43,22 @@ pub fn every_event() -> Vec<Event> {
     let alice = || Actor {
         person: Some(PersonId::new("alice")),
         roles: vec![RoleName::new("dba"), RoleName::new("commander")],
-        by: Authentication::Signature { key: "SHA256:abc".to_owned(), signature: "-----BEGIN SSH SIGNATURE-----\n".to_owned() },
+        deputy_for: None,
+        by: Authentication::Signature {
+            key: "SHA256:abc".to_owned(),
+            signature: "-----BEGIN SSH SIGNATURE-----\n".to_owned(),
+            statement: String::new(),
+        },
+    };
+    let carol = || Actor {
+        person: Some(PersonId::new("carol")),
+        roles: vec![RoleName::new("dba")],
+        deputy_for: Some(PersonId::new("alice")),
+        by: Authentication::Signature {
+            key: "SHA256:abc".to_owned(),
+            signature: "-----BEGIN SSH SIGNATURE-----\n".to_owned(),
+            statement: "pointsman-approval v1\n".to_owned(),
+        },
     };
     let text = || "was \"quoted\" and\nbroken \u{1F6A6} \u{0}".to_owned();
     let value = || json!({"a": [1, -2, 3.5, true, null, "x"], "z": {"deep": {}}, "b": 18_446_744_073_709_551_615_u64});
@@ -70,6 +85,9 @@ pub fn every_event() -> Vec<Event> {
         Event::WaitExpired { step: step() },
         Event::ApprovalGranted { step: step(), by: alice(), note: text() },
         Event::ApprovalWithdrawn { step: step(), by: alice() },
+        Event::ApprovalLapsed { step: step(), by: carol(), reason: text() },
+        Event::GateReopened { step: step(), reason: text(), targets: json!({"new": {"server_id": 910}}) },
+        Event::RosterChanged { roster: Value::Null },
         Event::WaitRejected { step: step(), by: alice(), reason: text() },
         Event::TaskReported { step: step(), by: alice(), answers: value() },
         Event::StepConfirmed { step: step(), by: alice() },

@@ -1,0 +1,98 @@
+//! The whole way on the command line: `pointsman approve` that signs by itself, and the same by hand with `ssh-keygen`.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{PERSONS, RUNBOOK, new_key};
+
+/// A run in a process of its own, which does not outlive the test.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+    }
+}
+
+struct Shell<'a> {
+    folder: &'a Path,
+}
+
+impl Shell<'_> {
+    fn command(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(args).current_dir(self.folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env("POINTSMAN_HOME", self.folder.join("home")).env("HOME", self.folder);
+        command.env_remove("SSH_AUTH_SOCK").env_remove("POINTSMAN_KEY");
+        command
+    }
+
+    fn pointsman(&self, args: &[&str]) -> Output {
+        self.command(env!("CARGO_BIN_EXE_pointsman"), args).output().unwrap()
+    }
+
+    fn until(&self, what: &str) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !String::from_utf8_lossy(&self.pointsman(&["status", "latest", "--json"]).stdout).contains(what) {
+            assert!(Instant::now() < end, "the run never showed {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+#[test]
+fn a_gate_is_opened_by_one_who_has_the_program_and_one_who_has_only_openssh() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = Shell { folder: folder.path() };
+    let me = pointsman::engine::identity::login(nix::unistd::getuid().as_raw());
+    let roster = format!(
+        "persons:\n  alice: {{ name: Alice, roles: [dba], local_users: [{me}] }}\n  bob: {{ name: Bob, roles: [dba] }}\n  dave: {{ name: Dave }}\nallowed_signers: signers\n"
+    );
+    fs::write(folder.path().join("people.yaml"), roster).unwrap();
+    fs::create_dir(folder.path().join(".ssh")).unwrap();
+    let mut signers = String::new();
+    for person in &PERSONS[..2] {
+        let place = if *person == "alice" { ".ssh/id_ed25519" } else { "bob" };
+        signers.push_str(&format!("{person} {}\n", new_key(&folder.path().join(place), "ed25519")));
+    }
+    fs::write(folder.path().join("signers"), signers).unwrap();
+    let runbook = RUNBOOK.replace("not: [starter, author], ", "").replace("argv: [look]", "argv: [echo, look]");
+    fs::write(folder.path().join("night.yaml"), runbook.replace("argv: [act]", "argv: [echo, act]")).unwrap();
+    let _run = Running(shell.command(env!("CARGO_BIN_EXE_pointsman"), &["run", "night.yaml"]).spawn().unwrap());
+    shell.until("\"status\": \"awaiting_people\"");
+
+    let alice = shell.pointsman(&["approve", "latest", "gate", "--yes", "--note", "counts seen"]);
+    assert!(alice.status.success(), "{alice:?}");
+    // Bob has no login of his own here: somebody carries his statement to him and back.
+    let statement = shell.pointsman(&["approve", "latest", "gate", "--by", "bob", "--print-statement"]);
+    assert!(statement.stdout.starts_with(b"pointsman-approval v1\n"), "{statement:?}");
+    fs::write(folder.path().join("statement"), &statement.stdout).unwrap();
+    let sign = ["-q", "-Y", "sign", "-n", "pointsman-approval@v1", "-f", "bob", "statement"];
+    assert!(shell.command("ssh-keygen", &sign).output().unwrap().status.success());
+    let bob = ["approve", "latest", "gate", "--statement", "statement", "--signature", "statement.sig", "--yes"];
+    let bob = shell.pointsman(&bob);
+    assert!(bob.status.success(), "{bob:?}");
+    shell.until("\"outcome\": \"succeeded\"");
+
+    let shown = String::from_utf8(shell.pointsman(&["audit", "show", "latest"]).stdout).unwrap();
+    assert!(shown.contains("approved by alice (SSH signature, key SHA256:"), "{shown}");
+    assert!(shown.contains("approved by bob (SSH signature, key SHA256:"), "{shown}");
+    // What the journal keeps is what OpenSSH verifies.
+    let lines = String::from_utf8(shell.pointsman(&["audit", "show", "latest", "--json"]).stdout).unwrap();
+    let mut verified = 0;
+    for line in lines.lines() {
+        let event = serde_json::from_str::<serde_json::Value>(line).unwrap()["event"].clone();
+        if event["type"] == "approval_granted" {
+            let by = &event["by"]["by"];
+            let text = |key: &str| by[key].as_str().unwrap().to_owned();
+            let signed = pointsman::authority::Signed { statement: text("statement"), signature: text("signature") };
+            let now = pointsman::model::Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+            let person = event["by"]["person"].as_str().unwrap();
+            assert!(super::openssh_takes(folder.path(), person, &signed, now));
+            verified += 1;
+        }
+    }
+    assert_eq!(verified, 2);
+}
