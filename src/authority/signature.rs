@@ -156,7 +156,15 @@ fn signer(blob: &[u8]) -> Result<Signer, SignatureError> {
     if !rest.is_empty() {
         return Err(SignatureError::Malformed("its key is not in the one form that it has"));
     }
+    if signer.key().ed25519().is_some_and(|key| !is_strong(key)) {
+        return Err(SignatureError::Weak("an ed25519 key of small order".to_owned()));
+    }
     if is_taken(&signer.key().algorithm()) { Ok(signer) } else { Err(SignatureError::Weak(format!("a key of kind {kind}"))) }
+}
+
+/// A key of small order verifies more than one text.
+fn is_strong(key: &ssh_key::public::Ed25519PublicKey) -> bool {
+    ed25519_dalek::VerifyingKey::from_bytes(key.as_ref()).is_ok_and(|key| !key.is_weak())
 }
 
 /// The kinds of keys that may sign.

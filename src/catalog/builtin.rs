@@ -3,6 +3,25 @@
 use super::{ActionSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec, http};
 
 const ON_DEADLINE: ParamType = ParamType::OneOf(&["hold", "reject", "rollback"]);
+const GATE_DEADLINE: ParamType = ParamType::OneOf(&["hold", "reject", "rollback", "escalate"]);
+const NOT: ParamSpec = ParamSpec::default(
+    "not",
+    ParamType::List(&ParamType::OneOf(&["starter", "author"])),
+    "[]",
+    "who may not approve although they have the role; their deputies may not either",
+);
+const SIGNATURE: ParamSpec = ParamSpec::optional(
+    "signature",
+    ParamType::OneOf(&["required", "accepted"]),
+    "whether only signed approvals count; `required` where the roster names `allowed_signers`",
+);
+const DEADLINE: ParamSpec =
+    ParamSpec::optional("deadline", ParamType::Duration, "how long after the request the decision may take");
+const AT_DEADLINE: ParamSpec =
+    ParamSpec::default("on_deadline", GATE_DEADLINE, "\"hold\"", "what happens at the deadline; it never approves");
+const ESCALATE_TO: ParamSpec =
+    ParamSpec::optional("escalate_to", ParamType::Text, "with `on_deadline: escalate`: the role that may then fill any place");
+const APPROVED_BY: OutputSpec = OutputSpec { name: "approved_by", doc: "the persons who approved, in order" };
 
 pub(super) const ACTIONS: &[ActionSpec] = &[
     ActionSpec {
@@ -12,22 +31,70 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         target: TargetRule::None,
         params: &[
             ParamSpec::required("approvers", ParamType::Map(&ParamType::Integer), "how many persons of each role must approve"),
-            ParamSpec::default(
-                "not",
-                ParamType::List(&ParamType::OneOf(&["starter", "author"])),
-                "[]",
-                "who may not approve although they have the role",
-            ),
-            ParamSpec::optional("deadline", ParamType::Duration, "how long after the request the decision may take"),
-            ParamSpec::default("on_deadline", ON_DEADLINE, "\"hold\"", "what happens at the deadline; it never approves"),
+            NOT,
+            DEADLINE,
+            AT_DEADLINE,
+            ESCALATE_TO,
+            SIGNATURE,
             ParamSpec::optional(
-                "signature",
-                ParamType::OneOf(&["required", "accepted"]),
-                "whether only signed approvals count; `required` where the roster names `allowed_signers`",
+                "break_glass",
+                ParamType::Object(&[
+                    ParamSpec::required("role", ParamType::Text, "the role that may open the gate in an emergency"),
+                    ParamSpec::default("persons", ParamType::Integer, "2", "how many of them open it at once; two at least"),
+                    ParamSpec::optional("delay", ParamType::Duration, "after how long it opens for one of them"),
+                ]),
+                "who may open the gate without its quorum, in an emergency; without it nobody may",
             ),
             ParamSpec::required("prompt", ParamType::Text, "what is being decided, in words"),
         ],
-        outputs: &[OutputSpec { name: "approved_by", doc: "the persons who approved, in order" }],
+        outputs: &[APPROVED_BY],
+        repeat: Repeat::Ensures,
+        has_probe: false,
+        undo: UndoSpec::NotNeeded,
+        facts: &[],
+    },
+    ActionSpec {
+        name: "gate.poll",
+        summary: "Asks every role for go or no-go; one no-go closes the gate",
+        nature: Nature::Approval,
+        target: TargetRule::None,
+        params: &[
+            ParamSpec::required(
+                "roles",
+                ParamType::List(&ParamType::Text),
+                "the roles; one person of each says go, and no person twice",
+            ),
+            NOT,
+            DEADLINE,
+            AT_DEADLINE,
+            ESCALATE_TO,
+            SIGNATURE,
+            ParamSpec::required("prompt", ParamType::Text, "what is polled, in words"),
+        ],
+        outputs: &[APPROVED_BY],
+        repeat: Repeat::Ensures,
+        has_probe: false,
+        undo: UndoSpec::NotNeeded,
+        facts: &[],
+    },
+    ActionSpec {
+        name: "gate.roll_call",
+        summary: "Waits until one person of every role has said that they are there, before the window opens",
+        nature: Nature::Approval,
+        target: TargetRule::None,
+        params: &[
+            ParamSpec::required(
+                "roles",
+                ParamType::List(&ParamType::Text),
+                "the roles that have to be there; no person counts twice",
+            ),
+            DEADLINE,
+            AT_DEADLINE,
+            ESCALATE_TO,
+            SIGNATURE,
+            ParamSpec::default("prompt", ParamType::Text, "\"Are you there?\"", "what is asked, in words"),
+        ],
+        outputs: &[APPROVED_BY],
         repeat: Repeat::Ensures,
         has_probe: false,
         undo: UndoSpec::NotNeeded,

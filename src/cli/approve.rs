@@ -1,6 +1,6 @@
 //! `pointsman approve`: opens a gate, or confirms a step; shows first what is being decided.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 
 use super::console;
@@ -9,10 +9,11 @@ use super::exit::Exit;
 use super::ordering::OnStep;
 use super::signing::SignArgs;
 use crate::authority::Decision;
-use crate::engine::load;
-use crate::model::StepId;
-use crate::run::{Command, State, StepStatus};
-use crate::views::decision;
+use crate::engine::{Home, load};
+use crate::model::{RunId, StepId};
+use crate::plan::difference;
+use crate::run::{Command, Event, State, StepStatus};
+use crate::views::{Line, Tone, decision};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,6 +39,9 @@ pub struct ApproveArgs {
     /// What you want to say with it; it goes into the record
     #[arg(long, value_name = "TEXT", default_value = "")]
     note: String,
+    /// The name of the environment, which a protected gate asks for; without it, it is asked for at the terminal
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
     /// Do not ask at the terminal
     #[arg(long, short)]
     yes: bool,
@@ -58,18 +62,24 @@ fn decision_at(state: &State, step: &StepId) -> Decision {
 /// # Errors
 /// When the run cannot be found or asked.
 pub fn run(desk: &Desk, args: &ApproveArgs) -> Result<Exit> {
-    if !args.on.giver.json && !args.signing.only_prints() {
+    let step = StepId::new(&args.on.step);
+    if !args.signing.only_prints() {
         let (home, run) = desk.run(&args.on.run)?;
         let (state, records) = load(&home, &run, None)?;
-        let shown = decision::text(&state, &records, &StepId::new(&args.on.step), now());
+        let shown = if args.on.giver.json { Vec::new() } else { decision::text(&state, &records, &step, now()) };
         console::say_lines(&shown);
+        if !shown.is_empty() {
+            console::say_lines(&compared(&home, &run, &state));
+        }
+        if is_protected(&state, &step) {
+            named(&state, args.confirm.as_deref())?;
+        }
         let asks = !shown.is_empty() && !args.yes && console::is_interactive();
         if asks && !console::confirm("Approve?")? {
             console::say("nothing was decided");
             return Ok(Exit::Refused);
         }
     }
-    let step = StepId::new(&args.on.step);
     args.on.decide(
         desk,
         &args.signing,
@@ -78,3 +88,52 @@ pub fn run(desk: &Desk, args: &ApproveArgs) -> Result<Exit> {
         |step| Command::Approve { step, note: args.note.clone() },
     )
 }
+
+/// Whether the gate is one at which the environment has to be named.
+fn is_protected(state: &State, step: &StepId) -> bool {
+    state.find(step).is_some_and(|i| state.planned(i).protected && state.step(i).status == StepStatus::AwaitingPeople)
+}
+
+/// Whoever approves a protected gate types where it acts, so that nobody opens it in the wrong window.
+fn named(state: &State, given: Option<&str>) -> Result<()> {
+    let name = state.plan().environment();
+    let typed = match given {
+        Some(given) => given.to_owned(),
+        None if console::is_interactive() => console::ask(&format!("The gate is protected. Type `{name}` to go on:"))?,
+        None => bail!("the gate is protected: name its environment with --confirm NAME"),
+    };
+    if typed.trim() != name {
+        bail!("the gate acts on `{name}`, and `{}` was typed: nothing was decided", typed.trim());
+    }
+    Ok(())
+}
+
+/// What the plan does otherwise than the last plan of this runbook that people approved.
+fn compared(home: &Home, run: &RunId, state: &State) -> Vec<Line> {
+    let Some((other, before)) = last_approved(home, run, &state.plan().content().runbook) else {
+        return vec![
+            Line::toned(Tone::Faint, "compared ").and(Tone::Plain, "no plan of this runbook was approved before"),
+            Line::new(),
+        ];
+    };
+    let lines = difference(before.plan().content(), state.plan().content());
+    let head = if lines.is_empty() { format!("the same as in {other}") } else { format!("otherwise than in {other}:") };
+    let mut shown = vec![Line::toned(Tone::Faint, "compared ").and(Tone::Plain, head)];
+    shown.extend(lines.into_iter().map(|line| Line::plain(format!("  {line}"))));
+    shown.push(Line::new());
+    shown
+}
+
+/// The youngest other run of this runbook in which a gate was opened.
+fn last_approved(home: &Home, run: &RunId, runbook: &str) -> Option<(RunId, State)> {
+    let runs = home.runs().ok()?;
+    let others = runs.into_iter().rev().filter(|other| other != run);
+    others.take(LOOKED_AT).find_map(|other| {
+        let (state, records) = load(home, &other, None).ok()?;
+        let approved = records.iter().any(|record| matches!(record.event, Event::ApprovalGranted { .. }));
+        (approved && state.plan().content().runbook == runbook).then_some((other, state))
+    })
+}
+
+/// How many earlier runs are read, at most, to find one that was approved.
+const LOOKED_AT: usize = 20;

@@ -91,6 +91,19 @@ pub fn say_error(text: &str, hint: Option<&str>) {
     say_lines(&lines);
 }
 
+/// Asks for a line at the terminal.
+///
+/// # Errors
+/// When standard input breaks.
+pub fn ask(question: &str) -> io::Result<String> {
+    let mut err = anstream::stderr();
+    write!(err, "{question} ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim().to_owned())
+}
+
 /// Asks a yes-or-no question at the terminal; anything but yes is no.
 ///
 /// # Errors

@@ -175,5 +175,6 @@ fn style(tone: Tone) -> Style {
         Tone::Active => Style::new().fg(Color::Cyan),
         Tone::Wait => Style::new().fg(Color::Yellow),
         Tone::Bad => Style::new().fg(Color::Red),
+        Tone::Glass => Style::new().fg(Color::Magenta),
     }
 }

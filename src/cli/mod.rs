@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 mod abort;
 mod approve;
 mod audit;
+mod break_glass;
 mod check;
 mod completions;
 mod console;
@@ -75,6 +76,7 @@ enum Command {
     Resume(resume::ResumeArgs),
     Status(status::StatusArgs),
     Approve(approve::ApproveArgs),
+    BreakGlass(break_glass::BreakGlassArgs),
     Withdraw(withdraw::WithdrawArgs),
     Reject(reject::RejectArgs),
     Report(report::ReportArgs),
@@ -123,6 +125,7 @@ fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
         Command::Resume(args) => resume::run(desk, &args),
         Command::Status(args) => status::run(desk, &args),
         Command::Approve(args) => approve::run(desk, &args),
+        Command::BreakGlass(args) => break_glass::run(desk, &args),
         Command::Withdraw(args) => withdraw::run(desk, &args),
         Command::Reject(args) => reject::run(desk, &args),
         Command::Report(args) => report::run(desk, &args),

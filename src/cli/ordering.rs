@@ -183,6 +183,7 @@ fn words(answer: &Answer) -> (&'static str, Option<&str>) {
 const fn step_of(command: &Command) -> Option<&StepId> {
     match command {
         Command::Approve { step, .. }
+        | Command::BreakGlass { step, .. }
         | Command::Withdraw { step }
         | Command::Reject { step, .. }
         | Command::Report { step, .. }

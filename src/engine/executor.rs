@@ -157,7 +157,7 @@ impl Executor {
     /// Records one order on a run that nobody drives.
     pub(super) fn order(mut self, command: Command, claim: &Claim) -> Result<Answer, EngineError> {
         let roster = self.conductor.state().plan().content().roster.clone();
-        let by = identity::whoami(roster.as_ref(), claim)?;
+        let by = identity::giver(&command, roster.as_ref(), nix::unistd::getuid().as_raw(), claim)?;
         self.conductor.suspend("only an order was given", &mut self.pen);
         let now = self.tick_clock().now;
         let command = notary::looked_up(command, &self.home, &self.folder);

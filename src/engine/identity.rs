@@ -4,6 +4,7 @@ use nix::unistd::{Uid, User};
 
 use crate::authority::{Claim, Unrecognised, recognise};
 use crate::model::{Actor, Roster};
+use crate::run::Command;
 
 /// The principal behind this process.
 ///
@@ -14,8 +15,17 @@ pub fn whoami(roster: Option<&Roster>, claim: &Claim) -> Result<Actor, Unrecogni
 }
 
 /// The principal behind a user id.
-pub(super) fn principal(roster: Option<&Roster>, uid: u32, claim: &Claim) -> Result<Actor, Unrecognised> {
+fn principal(roster: Option<&Roster>, uid: u32, claim: &Claim) -> Result<Actor, Unrecognised> {
     recognise(roster, uid, &login(uid), claim)
+}
+
+/// The user id behind an order, as far as it matters: whoever brings a signed statement needs no name here, since the statement
+/// says whose decision it is.
+pub(super) fn giver(command: &Command, roster: Option<&Roster>, uid: u32, claim: &Claim) -> Result<Actor, Unrecognised> {
+    match command {
+        Command::Submit(_) => principal(None, uid, &Claim::Whoever),
+        _ => principal(roster, uid, claim),
+    }
 }
 
 /// The login name of a user id, or its number where the machine has no name for it.

@@ -21,6 +21,7 @@ pub(super) struct Request {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Order {
     Approve { step: StepId, note: String },
+    BreakGlass { step: StepId, reason: String },
     Withdraw { step: StepId },
     Reject { step: StepId, reason: String },
     Report { step: StepId, answers: Object },
@@ -62,6 +63,7 @@ impl From<Command> for Order {
     fn from(command: Command) -> Self {
         match command {
             Command::Approve { step, note } => Self::Approve { step, note },
+            Command::BreakGlass { step, reason } => Self::BreakGlass { step, reason },
             Command::Withdraw { step } => Self::Withdraw { step },
             Command::Reject { step, reason } => Self::Reject { step, reason },
             Command::Report { step, answers } => Self::Report { step, answers },
@@ -84,6 +86,7 @@ impl From<Order> for Command {
     fn from(order: Order) -> Self {
         match order {
             Order::Approve { step, note } => Self::Approve { step, note },
+            Order::BreakGlass { step, reason } => Self::BreakGlass { step, reason },
             Order::Withdraw { step } => Self::Withdraw { step },
             Order::Reject { step, reason } => Self::Reject { step, reason },
             Order::Report { step, answers } => Self::Report { step, answers },

@@ -5,18 +5,17 @@ use std::fs;
 use super::Home;
 use crate::authority::Statement;
 use crate::journal::{Reader, RunFolder};
+use crate::log::{LogFolder, Verifier};
 use crate::model::Digest;
 use crate::run::Command;
 
 /// The name and the id of the installation's key, or `none` where it has no key.
 pub fn installation(home: &Home) -> String {
+    let text = fs::read_to_string(LogFolder::of_home(home.path()).public_key()).unwrap_or_default();
+    let Some(key) = Verifier::parse(&text) else { return "none".to_owned() };
     // The public key is `name+id+key`; the name and the id are what people know it by.
-    let text = fs::read_to_string(home.path().join("log").join("key.pub")).unwrap_or_default();
-    let mut parts = text.lines().next().unwrap_or_default().split('+');
-    match (parts.next(), parts.next()) {
-        (Some(name), Some(id)) if !name.is_empty() && !id.is_empty() => format!("{name}+{id}"),
-        _ => "none".to_owned(),
-    }
+    let text = key.to_string();
+    text.rsplit_once('+').map_or_else(|| text.clone(), |(known, _)| known.to_owned())
 }
 
 /// The last record of a journal, and the chain up to it.

@@ -124,13 +124,14 @@ async fn serve(stream: UnixStream, desk: Arc<Desk>) {
 }
 
 async fn ask(request: Request, uid: u32, desk: &Desk) -> Reply {
-    let by = match identity::principal(desk.roster.as_ref(), uid, &request.claim()) {
+    let claim = request.claim();
+    let command = notary::looked_up(request.order.into(), &desk.home, &desk.folder);
+    let by = match identity::giver(&command, desk.roster.as_ref(), uid, &claim) {
         Ok(by) => by,
         Err(error) => return Reply::Forbidden(error.to_string()),
     };
     let (answer, answered) = oneshot::channel();
     let gone = || Reply::NotApplicable("the executor is letting go of the run; order it again".to_owned());
-    let command = notary::looked_up(request.order.into(), &desk.home, &desk.folder);
     if desk.orders.send(Incoming { command, by, answer }).is_err() {
         return gone();
     }

@@ -86,6 +86,7 @@ fn made(input: &BuildInput<'_>, missing: MissingParams) -> Built {
             runbook: input.runbook.name.value.clone(),
             title: input.runbook.title.as_ref().map_or_else(|| input.runbook.name.value.clone(), |title| title.value.clone()),
             author: input.runbook.owner.as_ref().map(|owner| owner.value.clone()),
+            environment: input.runbook.environment.as_ref().map(|name| name.value.clone()),
             source: Digest::of(input.source.text.as_bytes()),
             base_dir: input.base_dir.clone(),
             params: scope.get("params").and_then(Value::as_object).cloned().unwrap_or_default(),

@@ -20,7 +20,9 @@ pub mod step;
 pub mod template;
 
 mod assembly;
+mod difference;
 mod doubt;
+mod emergency;
 mod links;
 mod people;
 mod scope;
@@ -31,6 +33,7 @@ mod way_back;
 pub use build::{BuildInput, Built, Places, build, check};
 pub use chosen::chosen;
 pub use critical_path::{CriticalPath, Waiting};
+pub use difference::difference;
 pub use facts::Fact;
 pub use freeze_time::FreezeTime;
 pub use items::item_id;
@@ -38,7 +41,7 @@ pub use order::Graph;
 pub use param::Param;
 pub use plan::{Movement, Plan, PlanContent, PlannedTarget, StoredPlanError, Window};
 pub use step::{
-    Approvers, Exclusion, InDoubt, OnDeadline, OnFailure, PlannedStep, PlannedUndo, Retry, Section, SignatureRule, StepIndex,
-    StepKind, UndoScope, Wait,
+    Approvers, BreakGlass, Exclusion, InDoubt, OnDeadline, OnFailure, PlannedStep, PlannedUndo, Retry, Section, SignatureRule,
+    StepIndex, StepKind, UndoScope, Wait,
 };
 pub use template::{Template, TemplateError};

@@ -19,6 +19,9 @@ pub struct PlanContent {
     pub title: String,
     /// Who wrote the runbook (`owner:`); gates may exclude them.
     pub author: Option<PersonId>,
+    /// Where it acts, for whoever approves a protected gate to type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// Digest of the runbook's own text.
     pub source: Digest,
     /// The folder of the runbook file; relative paths start there.
@@ -154,6 +157,11 @@ impl Plan {
     /// What was frozen.
     pub const fn content(&self) -> &PlanContent {
         &self.content
+    }
+
+    /// What whoever approves a protected gate types: the environment, or the runbook's name where it has none.
+    pub fn environment(&self) -> &str {
+        self.content.environment.as_deref().unwrap_or(&self.content.runbook)
     }
 
     /// The bytes that are stored and hashed.

@@ -206,6 +206,12 @@ pub enum Wait {
         /// Whether it takes signatures.
         #[serde(default, skip_serializing_if = "SignatureRule::is_accepted")]
         signature: SignatureRule,
+        /// Who may fill any place once the deadline has passed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        escalate_to: Option<RoleName>,
+        /// Who may open it in an emergency, without its quorum.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        break_glass: Option<BreakGlass>,
     },
     /// A length of time.
     Hold {
@@ -247,6 +253,18 @@ pub enum Exclusion {
     Author,
 }
 
+/// How a gate is opened in an emergency: by several persons at once, or by one after a delay in which everybody can say no.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakGlass {
+    /// The role that may.
+    pub role: RoleName,
+    /// How many persons open it at once; at least two.
+    pub persons: u32,
+    /// After how long it opens for one.
+    pub delay: Option<Span>,
+}
+
 /// Whether a gate takes only signed approvals.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -275,4 +293,6 @@ pub enum OnDeadline {
     Reject,
     /// Turn back.
     Rollback,
+    /// Keep waiting, and let another role decide too.
+    Escalate,
 }

@@ -24,10 +24,15 @@ impl Builder<'_> {
         match spec.nature {
             Nature::Approval => {
                 let not = exclusions(values.get("not"));
-                let approvers = self.approvers(values.get("approvers"), node, &not, call.action.span);
+                let approvers = match values.get("roles") {
+                    Some(roles) => self.one_of_each(roles, place(node, "roles", call.action.span), &not),
+                    None => self.approvers(values.get("approvers"), node, &not, call.action.span),
+                };
                 let signature = self.signature(text("signature"), place(node, "signature", call.action.span));
                 let (deadline, on_deadline) = (span("deadline"), on_deadline(text("on_deadline")));
-                Some(Wait::Approval { approvers, not, deadline, on_deadline, signature })
+                let escalate_to = self.escalation(text("escalate_to"), on_deadline, node, call.action.span);
+                let break_glass = self.glass(values.get("break_glass"), place(node, "break_glass", call.action.span));
+                Some(Wait::Approval { approvers, not, deadline, on_deadline, signature, escalate_to, break_glass })
             }
             Nature::Hold => span("duration").map(|duration| Wait::Hold { duration }),
             Nature::Window => {
@@ -127,6 +132,7 @@ fn on_deadline(word: Option<&str>) -> OnDeadline {
     match word {
         Some("reject") => OnDeadline::Reject,
         Some("rollback") => OnDeadline::Rollback,
+        Some("escalate") => OnDeadline::Escalate,
         _ => OnDeadline::Hold,
     }
 }

@@ -39,6 +39,7 @@ pub fn random_plan(chance: &mut Chance) -> Plan {
         runbook: "simulated".to_owned(),
         title: String::new(),
         author: Some(PersonId::new("dee")),
+        environment: None,
         source: Digest::ZERO,
         base_dir: ".".to_owned(),
         params: Object::from_iter([("items".to_owned(), items)]),
@@ -153,7 +154,15 @@ fn waiting(chance: &mut Chance, id: &str) -> PlannedStep {
                 _ => vec![place("dba", 2)],
             };
             let not = if chance.in_hundred(30) { vec![Exclusion::Starter, Exclusion::Author] } else { Vec::new() };
-            Wait::Approval { approvers, not, deadline, on_deadline, signature: SignatureRule::Accepted }
+            Wait::Approval {
+                approvers,
+                not,
+                deadline,
+                on_deadline,
+                signature: SignatureRule::Accepted,
+                escalate_to: None,
+                break_glass: None,
+            }
         }
     };
     PlannedStep { wait: Some(wait), on_failure: on_failure(chance), ..step(id, Section::Forward) }

@@ -35,7 +35,11 @@ impl Conductor {
             let step = self.state.id(i).clone();
             let wait = self.state.planned(i).wait.clone();
             match self.state.step(i).status {
-                StepStatus::AwaitingPeople => self.note(Event::WaitExpired { step }, journal),
+                StepStatus::AwaitingPeople => {
+                    let opens = self.state.step(i).detail.as_ref().and_then(|detail| detail.glass.1);
+                    let broken = opens.is_some_and(|opens| opens <= now);
+                    self.note(if broken { Event::WaitEnded { step } } else { Event::WaitExpired { step } }, journal);
+                }
                 StepStatus::AwaitingTime => {
                     let closed = matches!(wait, Some(Wait::Window))
                         && self.state.plan().content().window.as_ref().is_some_and(|window| now >= window.closes);

@@ -118,7 +118,7 @@ pub enum Event {
         /// What the persons can see of the evidence so far.
         evidence: Value,
     },
-    /// A hold or a window wait was over.
+    /// A hold or a window wait was over, or the delay after the glass of a gate was broken.
     WaitEnded {
         /// The step.
         step: StepId,
@@ -143,6 +143,17 @@ pub enum Event {
         step: StepId,
         /// Who.
         by: Actor,
+    },
+    /// A person broke the glass of a gate, to open it without its quorum.
+    GlassBroken {
+        /// The step.
+        step: StepId,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+        /// When it opens, where nobody else breaks it too and nobody says no.
+        opens: Option<Timestamp>,
     },
     /// An approval no longer holds, and does not count any more.
     ApprovalLapsed {

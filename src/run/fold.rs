@@ -113,10 +113,12 @@ impl State {
                 detail.targets = targets;
                 detail.prompt.clone_from(prompt);
                 detail.grants.clear();
+                detail.glass = Default::default();
                 detail.overdue = false;
                 self.set_timer(i, *until);
                 Ok(())
             }
+            Event::WaitEnded { step } if self.find(step).is_some_and(|i| self.is_gate(i)) => self.open_by_glass(step, at),
             Event::WaitEnded { step } => self.advance_named(step, StepEvent::WaitFulfilled, at),
             Event::WaitExpired { step } => self.expire(step, at),
             Event::ApprovalGranted { step, by, .. } => self.grant(step, by, at),
@@ -126,6 +128,7 @@ impl State {
                 self.steps[i.get()].detail_mut().grants.retain(|grant| grant.name() != by.name());
                 Ok(())
             }
+            Event::GlassBroken { step, by, opens, .. } => self.break_glass(step, by, *opens, at),
             Event::ApprovalLapsed { step, by, .. } => self.lapse(step, by, at),
             Event::GateReopened { step, targets, .. } => self.close_again(step, targets),
             Event::WaitRejected { step, by, reason } => {

@@ -16,6 +16,7 @@ impl Event {
             | Self::StepSkipped { reason: SkipReason::Ordered { by, .. }, .. }
             | Self::ApprovalGranted { by, .. }
             | Self::ApprovalWithdrawn { by, .. }
+            | Self::GlassBroken { by, .. }
             | Self::ApprovalLapsed { by, .. }
             | Self::WaitRejected { by, .. }
             | Self::TaskReported { by, .. }

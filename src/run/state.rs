@@ -85,6 +85,8 @@ pub struct Detail {
     pub grants: Vec<Actor>,
     /// The record with which the approvals were asked for.
     pub asked: u64,
+    /// Who broke the glass of the gate, and when it opens by that.
+    pub glass: (Vec<Actor>, Option<Timestamp>),
     /// The digest of the targets when the approvals were asked for.
     pub targets: Option<Digest>,
     /// What the persons are asked.

@@ -2,7 +2,7 @@
 
 use super::state::{Instance, Phase, State};
 use super::{RollbackCause, StepEvent, quorum};
-use crate::model::{Actor, StepId, Timestamp};
+use crate::model::{Actor, RoleName, StepId, Timestamp};
 use crate::plan::{OnDeadline, Wait};
 
 type Folded = Result<(), String>;
@@ -14,6 +14,7 @@ impl State {
             Some(Wait::Approval { approvers, .. }) => approvers.clone(),
             _ => return Err(format!("{step} asks for no approval")),
         };
+        let any_place = self.escalated_to(i).cloned();
         let has_roster = self.plan.content().roster.is_some();
         let detail = self.steps[i.get()].detail_mut();
         if !detail.grants.iter().any(|grant| grant.name() == by.name()) {
@@ -21,7 +22,7 @@ impl State {
         }
         self.relied.insert(i);
         let detail = self.steps[i.get()].detail_mut();
-        if quorum::is_reached(&approvers, &detail.grants, has_roster) {
+        if quorum::is_reached(&approvers, &detail.grants, has_roster, any_place.as_ref()) {
             let names: Vec<_> = detail.grants.iter().map(Actor::name).collect();
             detail.outputs = serde_json::json!({ "approved_by": names });
             if self.is_spawned(i) {
@@ -45,7 +46,7 @@ impl State {
         let cannot_turn = self.is_past_no_return() || self.phase != Phase::Forward;
         let detail = self.steps[i.get()].detail_mut();
         match on_deadline {
-            OnDeadline::Hold => {
+            OnDeadline::Hold | OnDeadline::Escalate => {
                 detail.overdue = true;
                 self.advance(i, StepEvent::DeadlineNoted, at)
             }
@@ -64,6 +65,47 @@ impl State {
                 Ok(())
             }
         }
+    }
+
+    /// The role that may fill any place of a gate now, because its deadline has passed.
+    pub fn escalated_to(&self, i: Instance) -> Option<&RoleName> {
+        let overdue = self.step(i).detail.as_ref().is_some_and(|detail| detail.overdue);
+        match &self.planned(i).wait {
+            Some(Wait::Approval { escalate_to, .. }) if overdue => escalate_to.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// A person breaks the glass of a gate: it opens with enough of them, or when the delay is over.
+    pub(super) fn break_glass(&mut self, step: &StepId, by: &Actor, opens: Option<Timestamp>, at: Timestamp) -> Folded {
+        let i = self.known(step)?;
+        let persons = match &self.planned(i).wait {
+            Some(Wait::Approval { break_glass: Some(glass), .. }) => glass.persons,
+            _ => return Err(format!("{step} has no glass to break")),
+        };
+        let detail = self.steps[i.get()].detail_mut();
+        if !detail.glass.0.iter().any(|broken| broken.name() == by.name()) {
+            detail.glass.0.push(by.clone());
+        }
+        detail.glass.1 = detail.glass.1.or(opens);
+        if detail.glass.0.len() >= persons as usize {
+            return self.open_by_glass(step, at);
+        }
+        self.advance(i, StepEvent::VoteCounted, at)?;
+        if opens.is_some() {
+            self.set_timer(i, opens);
+        }
+        Ok(())
+    }
+
+    /// The gate opens by the glass that was broken, and says so in its outputs.
+    pub(super) fn open_by_glass(&mut self, step: &StepId, at: Timestamp) -> Folded {
+        let i = self.known(step)?;
+        let detail = self.steps[i.get()].detail_mut();
+        let names: Vec<_> = detail.glass.0.iter().map(Actor::name).collect();
+        detail.outputs = serde_json::json!({ "approved_by": names, "break_glass": true });
+        self.relied.remove(&i);
+        self.advance(i, StepEvent::WaitFulfilled, at)
     }
 
     pub(super) fn refuse(&mut self, i: Instance, cause: RollbackCause, at: Timestamp) -> Folded {

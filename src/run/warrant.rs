@@ -59,8 +59,9 @@ impl State {
     pub fn asks_for_signature(&self, i: Instance) -> bool {
         match &self.planned(i).wait {
             Some(Wait::Approval { signature, .. }) => *signature == SignatureRule::Required,
-            Some(Wait::Manual { .. } | Wait::Hold { .. } | Wait::Window) => false,
-            None => self.plan.content().roster.as_ref().is_some_and(Roster::has_signers),
+            Some(Wait::Manual { .. } | Wait::Hold { .. } | Wait::Window) | None => {
+                self.plan.content().roster.as_ref().is_some_and(Roster::has_signers)
+            }
         }
     }
 
@@ -197,36 +198,38 @@ impl State {
         digest(&Value::Object(targets.collect()))
     }
 
-    /// `freeze-old..switch`: the first and the last step, in plan order, that this one lets start and no later gate does.
-    fn scope_behind(&self, i: Instance) -> String {
+    /// The steps, in plan order, that this one lets start and no later gate does.
+    pub fn steps_behind(&self, i: Instance) -> Vec<StepIndex> {
         let mut stack = self.plan.dependents(self.def(i)).to_vec();
         let mut inside = BTreeSet::new();
         while let Some(next) = stack.pop() {
-            let step = self.plan.step(next);
-            if inside.contains(&next) || matches!(step.wait, Some(Wait::Approval { .. })) {
-                continue;
+            if !matches!(self.plan.step(next).wait, Some(Wait::Approval { .. })) && inside.insert(next) {
+                stack.extend(self.plan.dependents(next));
             }
-            inside.insert(next);
-            stack.extend(self.plan.dependents(next));
         }
-        let mut acts = inside.iter().filter(|at| {
-            let step = self.plan.step(**at);
-            step.wait.is_none() && !matches!(step.kind, StepKind::Group { .. })
-        });
-        match (acts.next(), acts.next_back()) {
-            (Some(first), last) => {
-                let last = last.unwrap_or(first);
-                format!("{}..{}", self.plan.step(*first).id, self.plan.step(*last).id)
-            }
-            (None, _) => "none".to_owned(),
+        inside.into_iter().collect()
+    }
+
+    /// `freeze-old..switch`: the first and the last step that acts and that this one lets start, up to the next gate.
+    fn scope_behind(&self, i: Instance) -> String {
+        let behind = self.steps_behind(i).into_iter().map(|at| self.plan.step(at));
+        let acts: Vec<_> = behind.filter(|step| step.wait.is_none() && !matches!(step.kind, StepKind::Group { .. })).collect();
+        match (acts.first(), acts.last()) {
+            (Some(first), Some(last)) => format!("{}..{}", first.id, last.id),
+            _ => "none".to_owned(),
         }
     }
 
-    /// The roles in which a decision about this step counts; none where anybody's does.
+    /// The roles in which a decision about this step counts, open places first; none where anybody's does.
     pub fn deciding_roles(&self, i: Instance) -> Vec<RoleName> {
         let planned = self.planned(i);
         match (&planned.wait, self.step(i).status) {
-            (Some(Wait::Approval { approvers, .. }), _) => approvers.iter().map(|a| a.role.clone()).collect(),
+            (Some(Wait::Approval { approvers, .. }), _) => {
+                let given = |role: &RoleName| self.grants(i).iter().filter(|grant| grant.roles.contains(role)).count();
+                let mut roles: Vec<_> = approvers.iter().map(|a| (given(&a.role) >= a.count as usize, a.role.clone())).collect();
+                roles.sort_by_key(|(is_filled, _)| *is_filled);
+                roles.into_iter().map(|(_, role)| role).chain(self.escalated_to(i).cloned()).collect()
+            }
             (Some(Wait::Manual { role, .. }), _) => role.iter().cloned().collect(),
             (_, StepStatus::AwaitingConfirm) => planned.confirm.iter().cloned().collect(),
             _ => Vec::new(),

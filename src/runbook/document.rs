@@ -38,6 +38,8 @@ pub struct Runbook {
     pub title: Option<Spanned<String>>,
     /// `owner`: its author. Whether the roster has this person is for the planner.
     pub owner: Option<Spanned<PersonId>>,
+    /// `environment`: where it acts; typed by whoever approves a protected gate.
+    pub environment: Option<Spanned<String>>,
     /// `params`, in written order; names are distinct, defaults fit their own rules.
     pub params: Vec<ParamDecl>,
     /// `window`.

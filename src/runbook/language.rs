@@ -26,6 +26,7 @@ pub static RUNBOOK: Table = Table {
         Key::required("runbook", Form::Name, "the name of this runbook; the names of its runs begin with it"),
         Key::optional("title", Form::Text, "what it does, for people"),
         Key::optional("owner", Form::Name, "its author, a person of the roster; gates may exclude them"),
+        Key::optional("environment", Form::Text, "where it acts: whoever approves a protected gate types this name"),
         Key::optional("params", Form::Blocks(&PARAM, 0), "values that whoever starts a run chooses"),
         Key::optional("window", Form::Block(&WINDOW), "when a run may act"),
         Key::optional("roster", Form::Text, "the path of the roster file, from the folder of the runbook"),

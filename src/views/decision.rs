@@ -1,10 +1,12 @@
 //! What is being decided at a step: the question, the evidence and the plan, for a person about to say yes or no.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Clock, Invocation, Line, Tone, asks, clock};
 use crate::model::{StepId, Timestamp};
-use crate::run::{Event, Record, State};
+use crate::run::{Event, Instance, Record, State};
 
 /// What a person should see before deciding; empty when the step asks nothing now.
 pub fn text(state: &State, records: &[Record], step: &StepId, now: Timestamp) -> Vec<Line> {
@@ -23,15 +25,52 @@ pub fn text(state: &State, records: &[Record], step: &StepId, now: Timestamp) ->
         let wall = Clock::of(state.plan());
         lines.push(fact("until", format!("{} {}, {}", wall.moment(until), wall.zone(), clock::until(until, now))));
     }
+    lines.extend(state.find(step).into_iter().flat_map(|i| consequences(state, i)).map(|(name, text)| fact(name, text)));
     let evidence = evidence(state, records, step);
     if let Some(object) = evidence.as_object().filter(|object| !object.is_empty()) {
         lines.push(Line::new().and(Tone::Faint, "evidence"));
-        lines.extend(object.iter().map(|(key, value)| Line::plain(format!("  {key}: {}", shown(value)))));
+        lines.extend(object.iter().map(|(key, value)| {
+            let line = Line::plain(format!("  {key}: {}", shown(value)));
+            match state.find(&StepId::new(key)).and_then(|i| state.step(i).ended) {
+                Some(ended) => line.and(Tone::Faint, format!(" ({} old)", clock::length(now.since(ended)))),
+                None => line,
+            }
+        }));
     }
     lines.push(Line::new());
     lines.extend(ask.text.lines().map(|line| Line::plain("  ").and(Tone::Strong, line)));
     lines.push(Line::new());
     lines
+}
+
+/// What the decision lets happen, and how long the way back stays open.
+fn consequences(state: &State, i: Instance) -> Vec<(&'static str, String)> {
+    let behind = state.steps_behind(i);
+    let plan = state.plan();
+    let changing = || behind.iter().map(|at| plan.step(*at)).filter(|step| step.mutating);
+    let targets: BTreeSet<&str> = changing().filter_map(|step| step.target.as_ref()).map(|target| target.as_str()).collect();
+    let named: Vec<String> = targets
+        .into_iter()
+        .map(|name| {
+            let connector = plan.content().targets.get(name).map_or("", |target| target.connector.as_str());
+            format!("{name} ({connector})")
+        })
+        .collect();
+    let on = if named.is_empty() { String::new() } else { format!(", on {}", named.join(", ")) };
+    let count = changing().count();
+    let scope = state.bound(i).scope;
+    let opens = match count {
+        0 => "nothing that changes a target, up to the next gate".to_owned(),
+        1 => format!("{scope}: 1 step that changes something{on}"),
+        _ => format!("{scope}: {count} steps that change something{on}"),
+    };
+    let point = behind.iter().map(|at| plan.step(*at)).find(|step| step.point_of_no_return.is_some());
+    let back = match point {
+        Some(step) => format!("until {} starts: {}", step.id, step.point_of_no_return.as_deref().unwrap_or_default()),
+        None if state.is_past_no_return() => "none: the run is past its point of no return".to_owned(),
+        None => "open: no step up to the next gate is a point of no return".to_owned(),
+    };
+    vec![("opens", opens), ("way back", back)]
 }
 
 /// What the record shows for this decision: of a gate what was gathered when it asked, of a confirmation what the step left.

@@ -2,7 +2,7 @@
 
 use super::{Clock, Tone, clock};
 use crate::model::{Finding, RunOutcome, StepId, Value};
-use crate::plan::{Plan, StepKind};
+use crate::plan::{Plan, StepKind, Wait};
 use crate::run::{Event, Resolver, RollbackCause, SkipReason};
 
 /// An event as a person reads it.
@@ -44,6 +44,7 @@ pub fn tell<'a>(event: &'a Event, plan: &Plan, clock: &Clock) -> Told<'a> {
         | Event::WaitExpired { .. }
         | Event::ApprovalGranted { .. }
         | Event::ApprovalWithdrawn { .. }
+        | Event::GlassBroken { .. }
         | Event::ApprovalLapsed { .. }
         | Event::GateReopened { .. }
         | Event::WaitRejected { .. }
@@ -148,10 +149,17 @@ fn of_step<'a>(event: &'a Event, plan: &Plan, clock: &Clock) -> (Option<&'a Step
             let what = if prompt.is_empty() { format!("waits{until}") } else { format!("asks{until}: {prompt}") };
             (step, Tone::Wait, what)
         }
+        Event::WaitEnded { step } if is_gate(plan, step) => {
+            (step, Tone::Glass, "opened by the broken glass, without its quorum".to_owned())
+        }
         Event::WaitEnded { step } => (step, Tone::Good, "the wait is over".to_owned()),
         Event::WaitExpired { step } => (step, Tone::Bad, "the deadline passed".to_owned()),
         Event::ApprovalGranted { step, by, note } => (step, Tone::Good, format!("approved by {by}{}", because(note))),
         Event::ApprovalWithdrawn { step, by } => (step, Tone::Wait, format!("approval withdrawn by {by}")),
+        Event::GlassBroken { step, by, reason, opens } => {
+            let opens = opens.map_or_else(String::new, |at| format!(", opens at {} unless somebody says no", clock.time(at)));
+            (step, Tone::Glass, format!("glass broken by {by}{}{opens}", because(reason)))
+        }
         Event::ApprovalLapsed { step, by, reason } => {
             (step, Tone::Wait, format!("the approval of {} does not count any more: {reason}", by.name()))
         }
@@ -174,6 +182,10 @@ fn spread(is_undo: bool, items: &[Value]) -> String {
         (false, [_]) => "has 1 item".to_owned(),
         (false, items) => format!("has {} items", items.len()),
     }
+}
+
+fn is_gate(plan: &Plan, step: &StepId) -> bool {
+    plan.find(step).is_some_and(|index| matches!(plan.step(index).wait, Some(Wait::Approval { .. })))
 }
 
 fn is_undo(plan: &Plan, step: &StepId) -> bool {

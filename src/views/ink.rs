@@ -22,6 +22,8 @@ pub enum Tone {
     Wait,
     /// It went wrong.
     Bad,
+    /// An emergency was declared: a gate was opened without its quorum.
+    Glass,
 }
 
 /// A stretch of text with one tone.
@@ -41,7 +43,8 @@ pub struct Line {
 
 impl Tone {
     /// Every tone.
-    pub const ALL: [Self; 7] = [Self::Plain, Self::Strong, Self::Faint, Self::Good, Self::Active, Self::Wait, Self::Bad];
+    pub const ALL: [Self; 8] =
+        [Self::Plain, Self::Strong, Self::Faint, Self::Good, Self::Active, Self::Wait, Self::Bad, Self::Glass];
 
     /// The escape sequence that begins it on a terminal; empty for plain text.
     pub const fn ansi(self) -> &'static str {
@@ -53,6 +56,7 @@ impl Tone {
             Self::Active => "\u{1b}[36m",
             Self::Wait => "\u{1b}[33m",
             Self::Bad => "\u{1b}[31m",
+            Self::Glass => "\u{1b}[35m",
         }
     }
 }

@@ -17,6 +17,7 @@ pub fn text(state: &State, now: Timestamp, how: &Invocation) -> Vec<Line> {
     let widths = Widths::of(state, &shown);
     lines.extend(shown.into_iter().map(|i| widths.row(state, i, now)));
     lines.extend(awaited(state, now, how));
+    lines.extend(glass(state));
     lines.extend(stuck(state, outcome));
     lines.extend(then(state, outcome, how));
     lines
@@ -31,6 +32,19 @@ fn verdict(state: &State, outcome: RunOutcome) -> Line {
         (RunOutcome::Succeeded, _) | (_, None) => line,
         (_, Some(cause)) => line.and(Tone::Plain, format!(": {}", event::cause(cause))),
     }
+}
+
+/// Gates that were opened without their quorum.
+fn glass(state: &State) -> Vec<Line> {
+    let opened = state.instances().filter(|i| state.outputs(*i)["break_glass"] == true);
+    let lines = opened.map(|i| {
+        let by = state.outputs(i)["approved_by"].as_array().into_iter().flatten().filter_map(|name| name.as_str());
+        let by: Vec<&str> = by.collect();
+        let text = format!("glass broken at {} by {}: opened without its quorum", state.id(i), by.join(" and "));
+        Line::plain("  ").and(Tone::Glass, text)
+    });
+    let lines: Vec<Line> = lines.collect();
+    if lines.is_empty() { lines } else { std::iter::once(Line::new()).chain(lines).collect() }
 }
 
 /// Effects that stay, because nothing can undo them.

@@ -93,6 +93,7 @@ const fn is_past(status: StepStatus) -> bool {
 const fn note_tone(status: StepStatus) -> Tone {
     match tone(status) {
         Tone::Bad => Tone::Bad,
+        Tone::Glass => Tone::Glass,
         Tone::Wait => Tone::Wait,
         Tone::Plain | Tone::Strong | Tone::Faint | Tone::Good | Tone::Active => Tone::Faint,
     }

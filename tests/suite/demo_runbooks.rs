@@ -16,7 +16,8 @@ pub fn shipped() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(root.join("examples"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "yaml") && path.file_name().unwrap() != "people.yaml")
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+        .filter(|path| !path.file_name().unwrap().to_string_lossy().starts_with("people"))
         .collect();
     found.push(root.join("runbooks/quickstart/runbook.yaml"));
     found.sort();

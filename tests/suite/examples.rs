@@ -59,12 +59,32 @@ impl Trial {
         let people = fs::read_to_string(example.file.with_file_name("people.yaml")).unwrap();
         let login = pointsman::engine::identity::login(nix::unistd::getuid().as_raw());
         fs::write(file.with_file_name("people.yaml"), people.replace("[root]", &format!("[{login}]"))).unwrap();
+        if example.promised("answer").any(|answer| answer.split(' ').count() > 2 && answer.starts_with("approve")) {
+            self.make_keys(example);
+        }
         let mut command = self.command(&["run"]);
         command.arg(&file);
         if example.takes_folder {
             command.arg("--param").arg(format!("folder={}", self.folder.path().display()));
         }
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Keys whose private halves the test has, in the place of the example's own.
+    fn make_keys(&self, example: &Example) {
+        let roster = "people-with-keys.yaml";
+        fs::copy(example.file.with_file_name(roster), self.folder.path().join(roster)).unwrap();
+        let own = fs::read_to_string(example.file.with_file_name("signers")).unwrap();
+        let mut signers = String::new();
+        for line in own.lines().filter(|line| !line.starts_with('#')) {
+            let (person, options) = (line.split(' ').next().unwrap(), line.split(' ').nth(1).unwrap());
+            let key = self.folder.path().join(person);
+            assert!(
+                Command::new("ssh-keygen").args(["-q", "-N", "", "-t", "ed25519", "-f"]).arg(&key).status().unwrap().success()
+            );
+            signers.push_str(&format!("{person} {options} {}", fs::read_to_string(key.with_extension("pub")).unwrap()));
+        }
+        fs::write(self.folder.path().join("signers"), signers).unwrap();
     }
 
     fn look(&self) -> Option<(State, Vec<Record>)> {
@@ -92,8 +112,10 @@ impl Trial {
             }
         };
         let mut args = vec![verb, &run, step];
+        let key = self.folder.path().join(words.get(2).unwrap_or(&"nobody")).display().to_string();
         match verb {
             "reject" => args.extend(["--reason", "not tonight"]),
+            "approve" if words.len() > 2 => args.extend(["--by", words[2], "--key", &key, "--confirm", "practice"]),
             "report" => words[2..].iter().for_each(|field| args.extend(["--answer", field])),
             _ => {}
         }
@@ -169,7 +191,9 @@ fn every_example_ends_as_it_promises() {
     let mut examples: Vec<PathBuf> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "yaml") && path.file_name().unwrap() != "people.yaml")
+        .filter(|path| {
+            path.extension().is_some_and(|e| e == "yaml") && !path.file_name().unwrap().to_string_lossy().starts_with("people")
+        })
         .collect();
     examples.sort();
     assert!(examples.len() >= 12, "{examples:?}");

@@ -65,6 +65,9 @@ events! {
     "wait_expired" WaitExpired { "step" step: StepId }
     "approval_granted" ApprovalGranted { "step" step: StepId, "by" by: Actor, "note" note: String }
     "approval_withdrawn" ApprovalWithdrawn { "step" step: StepId, "by" by: Actor }
+    "glass_broken" GlassBroken {
+        "step" step: StepId, "by" by: Actor, "reason" reason: String, "opens" opens: Option<Timestamp>
+    }
     "approval_lapsed" ApprovalLapsed { "step" step: StepId, "by" by: Actor, "reason" reason: String }
     "gate_reopened" GateReopened { "step" step: StepId, "reason" reason: String, "targets" targets: Value }
     "roster_changed" RosterChanged { "roster" roster: Value }

@@ -10,7 +10,7 @@ pub(super) fn approve(state: &State, i: Instance, by: &Actor, note: &str) -> Dec
     match status {
         StepStatus::AwaitingPeople => match &state.planned(i).wait {
             Some(Wait::Approval { approvers, not, .. }) => {
-                let roles: Vec<&RoleName> = approvers.iter().map(|a| &a.role).collect();
+                let roles: Vec<&RoleName> = approvers.iter().map(|a| &a.role).chain(state.escalated_to(i)).collect();
                 if let Err(why) = may_approve(state, by, &roles, not) {
                     return forbidden(why);
                 }

@@ -2,6 +2,7 @@
 
 mod abort;
 mod approve;
+mod break_glass;
 mod pause;
 mod reject;
 mod report;
@@ -26,6 +27,13 @@ pub enum Command {
         step: StepId,
         /// What the person says.
         note: String,
+    },
+    /// Open a gate without its quorum, in an emergency.
+    BreakGlass {
+        /// The step.
+        step: StepId,
+        /// Why.
+        reason: String,
     },
     /// Take an approval back.
     Withdraw {
@@ -113,6 +121,7 @@ impl Command {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Approve { .. } => "approve",
+            Self::BreakGlass { .. } => "break-glass",
             Self::Withdraw { .. } => "withdraw",
             Self::Reject { .. } => "reject",
             Self::Report { .. } => "report",
@@ -148,6 +157,7 @@ impl Command {
             Self::Retry { step } | Self::Skip { step, .. } => (step, String::new()),
             Self::Resolve { step, finding, .. } => (step, format!(" {finding}")),
             Self::Approve { .. }
+            | Self::BreakGlass { .. }
             | Self::Withdraw { .. }
             | Self::Reject { .. }
             | Self::Report { .. }
@@ -167,6 +177,7 @@ impl Command {
         }
         match self {
             Self::Approve { step, note } => on_step(state, step, |i| approve::approve(state, i, by, note)),
+            Self::BreakGlass { step, reason } => on_step(state, step, |i| break_glass::decide(state, i, by, reason, now)),
             Self::Withdraw { step } => on_step(state, step, |i| approve::withdraw(state, i, by)),
             Self::Reject { step, reason } => on_step(state, step, |i| reject::decide(state, i, by, reason)),
             Self::Report { step, answers } => on_step(state, step, |i| report::decide(state, i, by, answers)),
@@ -184,7 +195,7 @@ impl Command {
     /// It takes a signature to go on, and none to stop: no and back are orders of whoever may give them.
     fn is_signed_enough(&self, state: &State, by: &Actor) -> Result<(), String> {
         let step = match self {
-            Self::Approve { step, .. } => step,
+            Self::Approve { step, .. } | Self::BreakGlass { step, .. } => step,
             Self::Retry { step } | Self::Skip { step, .. } | Self::Resolve { step, .. }
                 if state.find(step).is_some_and(|i| state.planned(i).protected) =>
             {

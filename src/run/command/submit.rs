@@ -87,7 +87,7 @@ fn command(state: &State, i: Instance, statement: &Statement, words: &str) -> Re
         Decision::ResolveApplied => resolve(Finding::Applied),
         Decision::ResolveNotApplied => resolve(Finding::NotApplied),
         Decision::ResolvePartial => resolve(Finding::Partial(words.clone())),
-        Decision::BreakGlass => return Err(format!("the gate `{step}` has no glass to break")),
+        Decision::BreakGlass => Command::BreakGlass { step, reason: words },
     })
 }
 

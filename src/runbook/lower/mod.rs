@@ -62,6 +62,7 @@ impl Lowering {
         let name = self.name(&block, "runbook");
         let title = self.text(&block, "title");
         let owner = self.person(&block, "owner");
+        let environment = self.text(&block, "environment");
         let params = self.params(&block);
         let window = self.window(&block);
         let roster = self.text(&block, "roster");
@@ -76,6 +77,7 @@ impl Lowering {
             name: self.keep(name)?,
             title,
             owner,
+            environment,
             params,
             window,
             roster,

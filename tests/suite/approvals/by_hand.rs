@@ -65,15 +65,16 @@ fn a_gate_is_opened_by_one_who_has_the_program_and_one_who_has_only_openssh() {
 
     let alice = shell.pointsman(&["approve", "latest", "gate", "--yes", "--note", "counts seen"]);
     assert!(alice.status.success(), "{alice:?}");
-    // Bob has no login of his own here: somebody carries his statement to him and back.
-    let statement = shell.pointsman(&["approve", "latest", "gate", "--by", "bob", "--print-statement"]);
-    assert!(statement.stdout.starts_with(b"pointsman-approval v1\n"), "{statement:?}");
-    fs::write(folder.path().join("statement"), &statement.stdout).unwrap();
-    let sign = ["-q", "-Y", "sign", "-n", "pointsman-approval@v1", "-f", "bob", "statement"];
-    assert!(shell.command("ssh-keygen", &sign).output().unwrap().status.success());
-    let bob = ["approve", "latest", "gate", "--statement", "statement", "--signature", "statement.sig", "--yes"];
-    let bob = shell.pointsman(&bob);
-    assert!(bob.status.success(), "{bob:?}");
+    // Bob has no login of his own here: somebody carries his statement to him and back, as docs/approvals.md says.
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/approvals.md")).unwrap();
+    let block = page.split("```").find(|block| block.contains("--print-statement > statement")).unwrap();
+    let program = format!("{} approve", env!("CARGO_BIN_EXE_pointsman"));
+    let here =
+        block.replace("pointsman approve", &program).replace("RUN go-live", "latest gate").replace("~/.ssh/id_ed25519", "bob");
+    let bob = shell.command("sh", &["-e", "-c", &here]).output().unwrap();
+    assert!(bob.status.success(), "{here}\n{bob:?}");
+    let statement = fs::read(folder.path().join("statement")).unwrap();
+    assert!(statement.starts_with(b"pointsman-approval v1\n"), "{}", String::from_utf8_lossy(&statement));
     shell.until("\"outcome\": \"succeeded\"");
 
     let shown = String::from_utf8(shell.pointsman(&["audit", "show", "latest"]).stdout).unwrap();
@@ -95,4 +96,37 @@ fn a_gate_is_opened_by_one_who_has_the_program_and_one_who_has_only_openssh() {
         }
     }
     assert_eq!(verified, 2);
+}
+
+#[test]
+fn a_protected_gate_wants_its_environment_typed_and_shows_what_it_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = Shell { folder: folder.path() };
+    let runbook = "pointsman: 1\nrunbook: typed\nenvironment: production\nsteps:\n  look:\n    action: command\n    \
+                   with: { argv: [echo, look] }\n    in_doubt: ask\n    undo: { nothing: \"a test\" }\n  gate:\n    \
+                   needs: [look]\n    action: gate.approval\n    protected: true\n    \
+                   with: { approvers: { dba: 1 }, prompt: \"go?\" }\n  act:\n    needs: [gate]\n    action: command\n    \
+                   with: { argv: [echo, act] }\n    in_doubt: ask\n    undo: { nothing: \"a test\" }\n    \
+                   point_of_no_return: \"it is sold\"\n";
+    for (round, text) in [runbook.to_owned(), runbook.replace("echo, act", "echo, other")].into_iter().enumerate() {
+        fs::write(folder.path().join("typed.yaml"), text).unwrap();
+        let _run = Running(shell.command(env!("CARGO_BIN_EXE_pointsman"), &["run", "typed.yaml"]).spawn().unwrap());
+        shell.until("\"status\": \"awaiting_people\"");
+        let said = |more: &[&str]| {
+            let output = shell.pointsman(&[&["approve", "latest", "gate", "--yes"], more].concat());
+            (output.status.success(), String::from_utf8(output.stderr).unwrap())
+        };
+        let (done, why) = said(&[]);
+        assert!(!done && why.contains("--confirm NAME"), "{why}");
+        let (done, why) = said(&["--confirm", "staging"]);
+        assert!(!done && why.contains("nothing was decided"), "{why}");
+        let (done, shown) = said(&["--confirm", "production"]);
+        assert!(done, "{shown}");
+        assert!(shown.contains("act..act: 1 step that changes something"), "{shown}");
+        assert!(shown.contains("until act starts: it is sold"), "{shown}");
+        assert!(shown.contains(" old)"), "the age of the evidence: {shown}");
+        let compared = if round == 0 { "no plan of this runbook was approved before" } else { "step act: does something else" };
+        assert!(shown.contains(compared), "{shown}");
+        shell.until("\"outcome\": \"succeeded\"");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod by_hand;
+mod emergency;
 mod keys;
 mod lapses;
 mod mutations;

@@ -19,7 +19,11 @@ fn events_of_the_corpus() -> Vec<Event> {
     let is_younger = |event: &Event| {
         matches!(
             event,
-            Event::QuestionAsked { .. } | Event::ApprovalLapsed { .. } | Event::GateReopened { .. } | Event::RosterChanged { .. }
+            Event::QuestionAsked { .. }
+                | Event::GlassBroken { .. }
+                | Event::ApprovalLapsed { .. }
+                | Event::GateReopened { .. }
+                | Event::RosterChanged { .. }
         )
     };
     every_event().into_iter().filter(|event| !is_younger(event)).collect()

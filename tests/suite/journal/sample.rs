@@ -85,6 +85,7 @@ pub fn every_event() -> Vec<Event> {
         Event::WaitExpired { step: step() },
         Event::ApprovalGranted { step: step(), by: alice(), note: text() },
         Event::ApprovalWithdrawn { step: step(), by: alice() },
+        Event::GlassBroken { step: step(), by: carol(), reason: text(), opens: Some(at(1_800)) },
         Event::ApprovalLapsed { step: step(), by: carol(), reason: text() },
         Event::GateReopened { step: step(), reason: text(), targets: json!({"new": {"server_id": 910}}) },
         Event::RosterChanged { roster: Value::Null },
