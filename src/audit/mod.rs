@@ -13,8 +13,9 @@ pub mod show;
 pub mod trust;
 pub mod verify;
 
+pub use crate::log::WitnessLevel;
 pub use bundling::{Bundled, BundlingError, Withhold, bundle};
-pub use claim::{Claim, Finding, Report, Standing, Subject, WitnessLevel};
+pub use claim::{Claim, Finding, Report, Standing, Subject};
 pub use offline::verify_bundle;
 pub use show::{ShowError, lines};
 pub use trust::Trust;

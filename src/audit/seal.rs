@@ -1,11 +1,11 @@
 //! What is signed in a bundle: the checkpoint, those before it, the keys, and how far beyond its host that reaches.
 
-use super::claim::{Claim, Finding, Subject, WitnessLevel};
+use super::claim::{Claim, Finding, Subject};
 use super::trust::Trust;
 use super::verify::claim;
 use crate::log::rotation::{parse_all, successors};
 use crate::log::tree::consistency_holds;
-use crate::log::{Checkpoint, Found, Signed, Use, Verifier};
+use crate::log::{Checkpoint, Found, Signed, Use, Verifier, WitnessLevel};
 use crate::model::Digest;
 
 /// The signed parts of a bundle.

@@ -4,8 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::claim::WitnessLevel;
-use crate::log::{Checkpoint, Signed, Verifier};
+use crate::log::{Checkpoint, Signed, Verifier, WitnessLevel};
 
 /// What is believed without a proof.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::io;
 
-use super::claim::{Claim, Finding, Report, Standing, Subject, WitnessLevel};
+use super::claim::{Claim, Finding, Report, Standing, Subject};
 use super::logged;
 use crate::journal::frame::Header;
 use crate::journal::head::Origin;
@@ -13,7 +13,7 @@ use crate::journal::reader::still;
 use crate::journal::recovery::{Corruption, Examination, ExamineError, Verdict, examine_from};
 use crate::journal::stream::Cursor;
 use crate::journal::{ReadAt as _, RunFolder, wire};
-use crate::log::LogFolder;
+use crate::log::{LogFolder, WitnessLevel};
 use crate::model::{Digest, RunId, RunOutcome};
 use crate::run::Event;
 

@@ -1,6 +1,8 @@
 //! `pointsman init`: the key and the log of an installation, and the public key for the change ticket.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Error, Result, ensure};
 use clap::Args;
 
 use super::console;
@@ -8,11 +10,17 @@ use super::desk::{Desk, now};
 use super::exit::Exit;
 use crate::engine::logbook;
 use crate::log::store::{Made, Origin};
+use crate::log::{Asked, Log, Outside, WitnessLevel, diary};
 
 const EXAMPLES: &str = "\
 Examples:
   pointsman init            makes the key where there is none; prints the public key, one line
   pointsman init --rotate   a new key in the place of the old one, signed by both
+
+Who outside is told of checkpoints, and what a gate waits for:
+  pointsman init --witness-key KEY --witness-url http://127.0.0.1:8090 --require L2
+  pointsman init --store /mnt/worm/checkpoints --require L3
+  pointsman init --require L0                             nobody, and no gate waits
 
 Put the public key into the change ticket before the night: whoever has it from there can verify the record of a run
 without trusting this host. The private key stays in the file `log/key` of the home, readable by its owner only.
@@ -25,6 +33,46 @@ pub struct InitArgs {
     /// Put a new key in the place of the one that is there
     #[arg(long)]
     rotate: bool,
+    /// The public key of a witness, as `pointsman witness` prints it
+    #[arg(long, value_name = "KEY", requires = "witness_url")]
+    witness_key: Vec<String>,
+    /// Where that witness is asked, `http://127.0.0.1:PORT`; one for each key
+    #[arg(long, value_name = "URL", requires = "witness_key")]
+    witness_url: Vec<String>,
+    /// A folder that checkpoints are put into; where it is a work tree of git they are committed and pushed
+    #[arg(long, value_name = "FOLDER")]
+    store: Vec<PathBuf>,
+    /// What a gate waits for: nothing (L0), a witness (L2), a store (L3)
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    require: Option<WitnessLevel>,
+}
+
+fn level(text: &str) -> Result<WitnessLevel, String> {
+    match WitnessLevel::parse(text) {
+        Some(WitnessLevel::L1) | None => Err("a gate can wait for nothing (L0), a witness (L2) or a store (L3)".to_owned()),
+        Some(level) => Ok(level),
+    }
+}
+
+/// Sets who outside is told of checkpoints, in the place of whoever was.
+fn tell(log: &mut Log, args: &InitArgs) -> Result<()> {
+    ensure!(args.witness_key.len() == args.witness_url.len(), "each --witness-key needs its --witness-url");
+    let witnesses = args.witness_key.iter().zip(&args.witness_url);
+    let outside = Outside {
+        witnesses: witnesses.map(|(key, url)| Asked::at(key, url)).collect::<Result<_, _>>().map_err(Error::msg)?,
+        stores: args.store.iter().map(std::path::absolute).collect::<Result<_, _>>()?,
+        required: args.require.unwrap_or(WitnessLevel::L0),
+    };
+    let reachable = match outside.required {
+        WitnessLevel::L0 | WitnessLevel::L1 => true,
+        WitnessLevel::L2 => !outside.is_empty(),
+        WitnessLevel::L3 => !outside.stores.is_empty(),
+    };
+    ensure!(reachable, "{} is asked for, and nobody is named who could give it", outside.required);
+    outside.store(log.folder())?;
+    let (witnesses, level) = (outside.lines(), outside.required.to_string());
+    log.note(now(), diary::Entry::WitnessesSet { witnesses, level })?;
+    Ok(())
 }
 
 /// Makes the key.
@@ -42,6 +90,9 @@ pub fn run(desk: &Desk, args: &InitArgs) -> Result<Exit> {
             log.verifier().clone()
         }
     };
+    if !args.witness_key.is_empty() || !args.store.is_empty() || args.require.is_some() {
+        tell(&mut log, args)?;
+    }
     console::print(format!("{key}\n"))?;
     Ok(Exit::Done)
 }

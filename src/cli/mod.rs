@@ -41,6 +41,7 @@ mod signing;
 mod skip;
 mod status;
 mod withdraw;
+mod witness;
 
 pub use exit::Exit;
 
@@ -89,6 +90,7 @@ enum Command {
     Abort(abort::AbortArgs),
     Init(init::InitArgs),
     Audit(audit::AuditArgs),
+    Witness(witness::WitnessArgs),
     Journal(journal::JournalArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -138,6 +140,7 @@ fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
         Command::Abort(args) => abort::run(desk, &args),
         Command::Init(args) => init::run(desk, &args),
         Command::Audit(args) => audit::run(desk, &args),
+        Command::Witness(args) => witness::run(&args),
         Command::Journal(args) => journal::run(desk, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),

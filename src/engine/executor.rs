@@ -225,24 +225,26 @@ impl Executor {
                     return Err(error);
                 }
             };
-            if is_moment(self.conductor.state(), &records, &turn.effects) || logbook.is_due() {
-                logbook.checkpoint(self.pen.durable());
+            if is_moment(self.conductor.state(), &records, &turn.effects) {
+                logbook.gate(self.pen.durable());
+            } else if logbook.is_due() {
+                logbook.heartbeat(self.pen.durable());
             }
             for (answer, to) in turn.answers.into_iter().zip(waiting) {
                 // Whoever asked may have gone; the order is recorded all the same.
                 let _ = to.send(answer);
             }
-            for effect in turn.effects {
+            for effect in logbook.let_through(self.conductor.state().phase(), turn.effects) {
                 hands.perform(effect);
             }
             if let Phase::Ended(outcome) = self.conductor.state().phase() {
                 self.pen.settle().map_err(|source| self.journal_failed(source))?;
-                logbook.checkpoint(self.pen.durable());
+                logbook.close(self.pen.durable());
                 return Ok(Ending::Ended(outcome));
             }
             if suspending && self.conductor.is_idle() {
                 let ending = self.let_go(observer);
-                logbook.checkpoint(self.pen.durable());
+                logbook.close(self.pen.durable());
                 return ending;
             }
             self.wait(&mut batch, &mut inputs, &mut notes, &mut orders, observer, &stop, suspending, &logbook).await?;
@@ -277,7 +279,7 @@ impl Executor {
             }
             let now = self.clock.read().now;
             observer.tick(self.conductor.state(), now);
-            if self.conductor.state().next_timer().is_some_and(|at| at <= now) || logbook.is_due() {
+            if self.conductor.state().next_timer().is_some_and(|at| at <= now) || logbook.has_news() {
                 return Ok(());
             }
             if !settled {

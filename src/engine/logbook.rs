@@ -1,38 +1,70 @@
-//! The executor's logbook: lets the log of the installation follow the journal, and signs checkpoints at the moments that count.
+//! The executor's logbook: lets the log of the installation follow the journal, signs checkpoints at the moments that count,
+//! and keeps a gate closed until somebody outside has seen them, where the installation asks for that.
 //!
-//! The journal is the source and needs no log to be durable, so nothing here can hold up a record. Where the log cannot be
-//! used, the run goes on, the trouble is said once, and a verification will say that the records are not in the log.
+//! The journal is the source and needs no log to be durable, so nothing here can hold up a record, and nothing the way back.
+//! Where the log cannot be used, the trouble is said once, and a verification will say that the records are not in the log.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Home;
 use crate::journal::RunFolder;
 use crate::log::store::{Made, Origin};
-use crate::log::{Log, LogError, LogFolder};
+use crate::log::{Courier, Log, LogError, LogFolder, Outside, WitnessLevel};
 use crate::model::{Digest, Timestamp};
-use crate::run::{Effect, Event, Record, State};
+use crate::run::{Effect, Event, Phase, Record, State};
 
 /// How old the last checkpoint of an active run may be.
 const HEARTBEAT: Duration = Duration::from_secs(60);
+/// How soon a checkpoint is tried again that a gate waits for.
+const AGAIN: Duration = Duration::from_secs(3);
+/// How long the end of a run waits for whoever is told of it.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// The logbook of one executor.
 #[derive(Debug)]
 pub(super) struct Logbook {
-    log: Option<Log>,
+    log: Option<Arc<Mutex<Log>>>,
+    courier: Option<Courier>,
+    required: WitnessLevel,
     journal: PathBuf,
-    signed: Instant,
+    began: Instant,
+    signed: Option<Instant>,
+    /// How many entries somebody outside must have seen before a gate is open.
+    awaited: u64,
+    held: Vec<Effect>,
     said: bool,
 }
 
 impl Logbook {
     /// Opens the log, makes it where there is none, and lets it take up what an executor that died could not add.
     pub fn open(home: &Home, run: &RunFolder, now: Timestamp) -> Self {
-        let mut logbook = Self { log: None, journal: run.journal(), signed: Instant::now(), said: false };
+        let outside = Outside::load(&LogFolder::of_home(home.path()));
+        // A list that cannot be read may ask for something: the gates stay closed until somebody has looked.
+        let required = outside.as_ref().map_or(WitnessLevel::L3, |outside| outside.required);
+        let mut logbook = Self {
+            log: None,
+            courier: None,
+            required,
+            journal: run.journal(),
+            began: Instant::now(),
+            signed: None,
+            // The start of an executor is a gate too: a crash must not be a way past one.
+            awaited: if required > WitnessLevel::L0 { u64::MAX } else { 0 },
+            held: Vec::new(),
+            said: false,
+        };
         match open(home, Origin::FirstRun, now) {
             Ok((mut log, _)) => {
                 if let Err(error) = log.follow_all(&home.path().join("runs")) {
                     logbook.say(&error);
+                }
+                let log = Arc::new(Mutex::new(log));
+                match outside {
+                    Ok(outside) if outside.is_empty() => {}
+                    Ok(outside) => logbook.courier = Some(Courier::set_out(outside, log.clone())),
+                    Err(error) => logbook.say(&error),
                 }
                 logbook.log = Some(log);
             }
@@ -41,33 +73,121 @@ impl Logbook {
         logbook
     }
 
-    /// Adds the records up to `seq`, which are durable, and signs a checkpoint over them.
-    pub fn checkpoint(&mut self, seq: u64) {
-        self.signed = Instant::now();
-        let Some(log) = &mut self.log else { return };
-        let done = log.follow(&self.journal, Some(seq)).and_then(|_| if log.can_sign() { log.sign().map(drop) } else { Ok(()) });
-        if let Err(error) = done {
-            self.say(&error);
+    /// Adds the records up to `seq`, which are durable, signs a checkpoint over them and sends it out; gives its size.
+    pub fn checkpoint(&mut self, seq: u64) -> Option<u64> {
+        self.signed = Some(Instant::now());
+        let log = self.log.clone()?;
+        let mut log = locked(&log);
+        let signed =
+            log.follow(&self.journal, Some(seq)).and_then(|_| if log.can_sign() { log.sign().map(Some) } else { Ok(None) });
+        drop(log);
+        match signed {
+            Ok(Some(signed)) => {
+                let size = signed.checkpoint.size;
+                if let Some(courier) = &self.courier {
+                    courier.give(signed);
+                }
+                Some(size)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                self.say(&error);
+                None
+            }
         }
     }
 
-    /// Whether an active run needs a checkpoint by now.
+    /// The same at a gate: what follows waits until the checkpoint has been seen as far outside as is required.
+    pub fn gate(&mut self, seq: u64) {
+        self.awaited = self.checkpoint(seq).unwrap_or(u64::MAX);
+    }
+
+    /// The same once a minute; at a gate whose checkpoint could not be signed, more often.
+    pub fn heartbeat(&mut self, seq: u64) {
+        let size = self.checkpoint(seq);
+        if self.awaited == u64::MAX {
+            self.awaited = size.unwrap_or(u64::MAX);
+        }
+    }
+
+    /// The last checkpoint, and a little time for it to arrive.
+    pub fn close(&mut self, seq: u64) {
+        self.checkpoint(seq);
+        if let Some(courier) = &mut self.courier {
+            courier.come_home(FAREWELL);
+        }
+    }
+
+    /// Whether the run has to be looked at: a checkpoint is due, or a gate has opened.
+    pub fn has_news(&self) -> bool {
+        self.is_due() || (!self.held.is_empty() && !self.is_closed())
+    }
+
+    /// Whether an active run needs a checkpoint by now. One that could not be signed at a gate is tried again sooner.
     pub fn is_due(&self) -> bool {
-        self.signed.elapsed() >= HEARTBEAT
+        let missing = self.awaited == u64::MAX;
+        match self.signed {
+            Some(signed) => signed.elapsed() >= if missing { AGAIN } else { HEARTBEAT },
+            None => missing || self.began.elapsed() >= HEARTBEAT,
+        }
+    }
+
+    /// What may be begun now. Behind a closed gate nothing new is prepared; whatever looks, finishes or goes back always may.
+    pub fn let_through(&mut self, phase: Phase, effects: Vec<Effect>) -> Vec<Effect> {
+        if phase != Phase::Forward || !self.is_closed() {
+            let mut open = std::mem::take(&mut self.held);
+            open.extend(effects);
+            return open;
+        }
+        let mut open = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Prepare(_) => self.held.push(effect),
+                // A step that was not let through yet is not begun at all.
+                Effect::Cancel(instance) => {
+                    let before = self.held.len();
+                    self.held.retain(|held| !matches!(held, Effect::Prepare(spec) if spec.instance == instance));
+                    if self.held.len() == before {
+                        open.push(effect);
+                    }
+                }
+                Effect::Apply(_) | Effect::Probe(_) | Effect::Undo(_) | Effect::UndoByAction(_) => open.push(effect),
+            }
+        }
+        if !self.held.is_empty() && !self.said {
+            self.said = true;
+            let trouble = self.courier.as_ref().map(|courier| courier.told().trouble.join("; ")).unwrap_or_default();
+            tracing::warn!(
+                "the gate stays closed until a checkpoint has been seen outside this host, as {} asks for. {trouble}",
+                self.required
+            );
+        }
+        open
+    }
+
+    fn is_closed(&self) -> bool {
+        let seen = self.courier.as_ref().map_or(0, |courier| courier.told().size);
+        self.required > WitnessLevel::L0 && seen < self.awaited
     }
 
     fn say(&mut self, error: &LogError) {
-        if !self.said {
-            let mut text = error.to_string();
-            let mut cause = std::error::Error::source(error);
-            while let Some(error) = cause {
-                text.push_str(&format!(": {error}"));
-                cause = error.source();
-            }
-            tracing::warn!("the log of this installation could not be used, the run goes on without it: {text}");
-            self.said = true;
+        if self.said {
+            return;
         }
+        self.said = true;
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        tracing::warn!("the log of this installation could not be used, the run goes on without it: {text}");
     }
+}
+
+/// The log, whatever became of a thread that held it: every write to it is whole or not there.
+fn locked(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Opens the log of a home, or makes it. Its name is the host's, with a random tail: no two installations share one.
@@ -99,8 +219,8 @@ pub(super) fn is_moment(state: &State, records: &[Record], effects: &[Effect]) -
         ),
     });
     let acts = effects.iter().any(|effect| match effect {
-        Effect::Apply(spec) => state.planned(spec.instance).protected,
-        Effect::Prepare(_) | Effect::Probe(_) | Effect::Undo(_) | Effect::UndoByAction(_) | Effect::Cancel(_) => false,
+        Effect::Prepare(spec) | Effect::Apply(spec) => state.planned(spec.instance).protected,
+        Effect::Probe(_) | Effect::Undo(_) | Effect::UndoByAction(_) | Effect::Cancel(_) => false,
     });
     decided || acts
 }

@@ -67,6 +67,11 @@ impl LogFolder {
         self.0.join("published")
     }
 
+    /// Who outside is told.
+    pub fn outside(&self) -> PathBuf {
+        self.0.join("outside")
+    }
+
     /// Makes the folder, for its owner, and for the group that the home was made for.
     pub(super) fn make(&self) -> Result<(), LogError> {
         use std::os::unix::fs::PermissionsExt as _;

@@ -5,21 +5,30 @@
 //! `docs/audit.md` says what this proves and what it does not.
 
 pub mod checkpoint;
+pub mod courier;
 pub mod diary;
 pub mod entry;
 pub mod error;
 pub mod folder;
 pub mod following;
+pub mod http;
 pub mod key;
+pub mod level;
 pub mod note;
+pub mod outside;
 pub mod rotation;
 pub mod store;
 pub mod tree;
+pub mod witness;
 
 pub use checkpoint::Checkpoint;
+pub use courier::Courier;
 pub use error::LogError;
 pub use folder::LogFolder;
 pub use key::{Found, KeyError, Signer, Use, Verifier};
+pub use level::WitnessLevel;
 pub use note::{Note, NoteError};
+pub use outside::{Asked, Outside};
 pub use store::{Log, Signed};
 pub use tree::Tree;
+pub use witness::Witness;

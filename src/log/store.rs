@@ -164,6 +164,13 @@ impl Log {
         Ok(text.lines().map_while(note).collect())
     }
 
+    /// How many entries a witness has signed, as far as this log knows.
+    pub fn witnessed(&self, witness: &Verifier) -> Option<u64> {
+        let published = self.published().ok()?;
+        let signed = published.iter().rev().find(|signed| matches!(witness.look_at(&signed.note), Found::Signed(_)));
+        signed.map(|signed| signed.checkpoint.size)
+    }
+
     /// Remembers that a checkpoint is about to leave this host, or came back with the signature of a witness.
     ///
     /// # Errors

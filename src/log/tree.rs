@@ -46,7 +46,7 @@ impl Tree {
             let level = &mut self.levels[height];
             level.push(hash);
             match level.as_slice() {
-                [.., left, right] if level.len() % 2 == 0 => hash = node_hash(left, right),
+                [.., left, right] if level.len().is_multiple_of(2) => hash = node_hash(left, right),
                 _ => return,
             }
         }
@@ -147,7 +147,7 @@ impl Tree {
         if leaves == 0 {
             return empty_root();
         }
-        if leaves.is_power_of_two() && low % leaves == 0 {
+        if leaves.is_power_of_two() && low.is_multiple_of(leaves) {
             let height = leaves.trailing_zeros() as usize;
             let place = usize::try_from(low >> height).expect("invariant: the leaves are in memory");
             return self.levels[height][place];

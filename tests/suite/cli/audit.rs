@@ -106,3 +106,50 @@ fn verify_with_python(bench: &Bench, args: &[&str]) -> super::Said {
     let output = std::process::Command::new("python3").arg(tool).args(args).current_dir(bench.path()).output().unwrap();
     super::Said::of(output)
 }
+
+/// A gate is closed until the witness has signed, and open when it has; the way back never waits.
+#[test]
+fn a_gate_waits_for_the_witness_and_the_way_back_does_not() {
+    let bench = Bench::new();
+    let key = bench.say(&["init"]).out.trim().to_owned();
+    bench.runbook("fine", FINE);
+    // A witness whose port nobody listens to yet: its key is made first.
+    let witness = bench.start(&["witness", "--dir", "w", "--log", &key, "--listen", "127.0.0.1:0"]);
+    let folder = bench.path().join("w/key");
+    let deadline = std::time::Instant::now() + super::PATIENCE;
+    while !folder.exists() && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let public = pointsman::log::Signer::load(&folder).unwrap().unwrap().verifier().to_string();
+    witness.signal(nix::sys::signal::Signal::SIGTERM);
+    witness.end();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{port}");
+    let said = bench.say(&["init", "--witness-key", &public, "--witness-url", &url, "--require", "L2"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(bench.say(&["init", "--require", "L3"]).code, 1, "a level that nobody can give");
+    assert_eq!(bench.say(&["init", "--require", "L1"]).code, 2);
+
+    // The start of an executor is a gate too, or a crash would be a way past one.
+    let waiting = bench.start(&["run", "fine.yaml", "--id", "one", "--json"]);
+    bench.wait_until("the run is there", |status| status["executor"].as_bool() == Some(true));
+    let listen = port.to_string();
+    let witness = bench.start(&["witness", "--dir", "w", "--log", &key, "--listen", &listen]);
+    let said = waiting.end();
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("the gate stays closed"), "it did not wait: {said:?}");
+    assert_eq!(bench.say(&["audit", "bundle", "one", "--out", "one.bundle"]).code, 0);
+    let args = ["audit", "verify", "one.bundle", "--key", &key, "--witness", &public, "--require", "L2"];
+    let said = bench.say(&args);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(verify_with_python(&bench, &args[2..]).code, 0);
+
+    // Nobody listens again: the next run stays at its first step, and an order to turn back is carried out.
+    witness.signal(nix::sys::signal::Signal::SIGTERM);
+    witness.end();
+    let waiting = bench.start(&["run", "fine.yaml", "--id", "two", "--json"]);
+    bench.wait_until("the second run is there", |status| status["run"] == "two" && status["executor"].as_bool() == Some(true));
+    assert_eq!(bench.say(&["rollback", "two", "--reason", "no witness"]).code, 0);
+    let said = waiting.end();
+    assert_eq!(said.code, 4, "{said:?}");
+}

@@ -5,6 +5,7 @@ mod live_run;
 mod orders;
 mod outcomes;
 mod runbooks;
+mod secrets;
 mod status;
 mod texts;
 

@@ -2,7 +2,7 @@
 
 use super::Bench;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "check",
     "plan",
     "run",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 25] = [
     "rollback",
     "abort",
     "init",
+    "witness",
     "audit verify",
     "audit show",
     "audit checkpoint",

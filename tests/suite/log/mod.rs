@@ -1,8 +1,10 @@
 //! The log of an installation: what follows what, what a crash leaves, what a changed byte does.
 
+mod attacks;
 mod bundles;
 mod keys;
 mod store;
+mod witness;
 
 use std::fs;
 use std::path::PathBuf;
