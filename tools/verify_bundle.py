@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Verifies a bundle of `pointsman audit bundle`, independently of Pointsman: Python's standard library and `cryptography`.
 
-    verify_bundle.py BUNDLE [--key KEY]... [--witness KEY]... [--pasted FILE]... [--require L0|L1|L2]
+    verify_bundle.py BUNDLE [--key KEY]... [--witness KEY]... [--pasted FILE]... [--require L0|L1|L2] [--signed FOLDER]
 
 Exit code: 0 holds, 10 nothing was changed but less is proven than was asked for, 20 tampered, 30 malformed.
 docs/audit.md describes the format, line by line.
 """
-import argparse, base64, binascii, hashlib, json, sys
+import argparse, base64, binascii, hashlib, json, os, sys
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -191,7 +191,7 @@ def frame(raw, seq, seen):
     return json.loads(payload)
 
 
-def verify(data, keys=(), witnesses=(), pasted=(), require=0):
+def verify(data, keys=(), witnesses=(), pasted=(), require=0, signed=None):
     parts, weak = parse(data), []
     leaves, seen, outcome = [], {"previous": None}, None
     for seq, (word, (index, code)) in enumerate(parts["frame"], 1):
@@ -200,6 +200,8 @@ def verify(data, keys=(), witnesses=(), pasted=(), require=0):
         seen["previous"] = None if word == "withheld" else seen["previous"]
         if word == "frame":
             event = frame(raw, seq, seen)["event"]
+            if signed is not None and isinstance(event.get("by"), dict) and event["by"].get("by", {}).get("statement"):
+                signed.append((seq, event["by"]["by"]))
             seen["previous"] = sha(raw)
             need((event["type"] == "run_started") == (seq == 1), "record 1, and no other, starts the run")
             if seq == 1:
@@ -254,18 +256,24 @@ def main():
     for name in ("--key", "--witness", "--pasted"):
         arguments.add_argument(name, action="append", default=[])
     arguments.add_argument("--require", choices=["L0", "L1", "L2"], default="L0")
-    given = arguments.parse_args()
+    arguments.add_argument("--signed", metavar="FOLDER", help="write signed decisions there, for `ssh-keygen -Y verify`")
+    given, signed = arguments.parse_args(), []
     try:
         keys, witnesses = ([Key(text) for text in texts] for texts in (given.key, given.witness))
         pasted = [checkpoint(open(file, encoding="utf-8").read().lstrip()) for file in given.pasted]
         with open(given.bundle, "rb") as file:
-            weak, text = verify(file.read(), keys, witnesses, pasted, int(given.require[1]))
+            weak, text = verify(file.read(), keys, witnesses, pasted, int(given.require[1]), signed)
     except Tampered as error:
         print(f"tampered: {error}")
         return 20
     except (Malformed, ValueError, KeyError, IndexError) as error:
         print(f"malformed: {error}")
         return 30
+    for seq, by in signed if given.signed else ():
+        os.makedirs(given.signed, exist_ok=True)
+        for name, text in (("statement", by["statement"]), ("statement.sig", by["signature"])):
+            with open(os.path.join(given.signed, f"{seq}.{name}"), "w", encoding="utf-8", newline="") as file:
+                file.write(text)
     print(f"{'weaker: ' + '; '.join(weak) if weak else 'holds'}: {text}")
     return 10 if weak else 0
 

@@ -17,6 +17,6 @@ pub use crate::log::WitnessLevel;
 pub use bundling::{Bundled, BundlingError, Withhold, bundle};
 pub use claim::{Claim, Finding, Report, Standing, Subject};
 pub use offline::verify_bundle;
-pub use show::{ShowError, lines};
+pub use show::{ShowError, bundle_lines, lines};
 pub use trust::Trust;
 pub use verify::{VerifyError, verify, verify_logged};

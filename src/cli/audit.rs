@@ -15,7 +15,7 @@ use crate::engine::{load, logbook};
 use crate::journal::RunFolder;
 use crate::journal::folder::write_whole;
 use crate::log::store::Origin;
-use crate::log::{LogFolder, Verifier};
+use crate::log::{Log, LogFolder, Verifier};
 use crate::views::line::Columns;
 use crate::views::verification;
 
@@ -43,6 +43,11 @@ Examples:
   pointsman audit show latest --json | jq .event.type    the records as they stand in the journal
   pointsman audit show latest --json | jq 'select(.event.type == \"approval_granted\")'";
 
+const DIARY_EXAMPLES: &str = "\
+Examples:
+  pointsman audit diary                                              keys, witnesses, orders that were refused at the door
+  pointsman audit diary | jq 'select(.event.type == \"order_refused\")'";
+
 const CHECKPOINT_EXAMPLES: &str = "\
 Examples:
   pointsman audit checkpoint        three lines that say which log, how many entries, and the root over them; and a signature
@@ -68,6 +73,9 @@ enum AuditCommand {
     /// Shows the record of a run
     #[command(after_help = SHOW_EXAMPLES)]
     Show(RecordArgs),
+    /// Shows what happened to this installation and to no run, one line of JSON each
+    #[command(after_help = DIARY_EXAMPLES)]
+    Diary,
     /// Signs the log of this installation and prints the lines to paste into a ticket
     #[command(after_help = CHECKPOINT_EXAMPLES)]
     Checkpoint,
@@ -75,7 +83,7 @@ enum AuditCommand {
 
 #[derive(Args, Debug)]
 struct RecordArgs {
-    /// The run: its id, a beginning of it, or `latest`; or the path of a folder with a journal
+    /// The run: its id, a beginning of it, or `latest`; or the path of a folder with a journal, or of a bundle
     #[arg(value_name = "RUN")]
     run: String,
     /// Print JSON
@@ -136,6 +144,7 @@ pub fn run(desk: &Desk, args: &AuditArgs) -> Result<Exit> {
         AuditCommand::Verify(args) => verify(desk, args),
         AuditCommand::Show(args) => show(desk, args),
         AuditCommand::Bundle(args) => bundle(desk, args),
+        AuditCommand::Diary => diary(desk),
         AuditCommand::Checkpoint => checkpoint(desk),
     }
 }
@@ -219,6 +228,11 @@ fn bundle(desk: &Desk, args: &BundleArgs) -> Result<Exit> {
 }
 
 fn show(desk: &Desk, args: &RecordArgs) -> Result<Exit> {
+    if let Some(mut file) = bundle_at(&args.run)? {
+        anyhow::ensure!(args.json, "of a bundle the records are shown as they stand in it: add --json");
+        audit::bundle_lines(&mut file, &mut console::output())?;
+        return Ok(Exit::Done);
+    }
     if args.json {
         audit::lines(&place(desk, &args.run)?.0, &mut console::output())?;
         return Ok(Exit::Done);
@@ -237,6 +251,14 @@ fn place(desk: &Desk, text: &str) -> Result<(RunFolder, Option<LogFolder>)> {
     }
     let (home, run) = desk.run(text)?;
     Ok((home.folder(&run), Some(LogFolder::of_home(home.path()))))
+}
+
+/// Prints the diary.
+fn diary(desk: &Desk) -> Result<Exit> {
+    for (at, event) in Log::open(&LogFolder::of_home(desk.home()?.path()))?.diary()? {
+        console::print(format!("{}\n", serde_json::json!({ "at": at, "event": event })))?;
+    }
+    Ok(Exit::Done)
 }
 
 /// Signs the log as it is now, and prints the checkpoint.

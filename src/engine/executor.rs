@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::batch::Batch;
 use super::clock::{Clock, Reading, until};
 use super::hands::Hands;
-use super::logbook::{Logbook, is_moment};
+use super::logbook::{self, Logbook, is_moment};
+use super::message::Request;
 use super::pen::Pen;
 use super::people::Watch;
 use super::socket::{self, Incoming};
@@ -157,7 +158,11 @@ impl Executor {
     /// Records one order on a run that nobody drives.
     pub(super) fn order(mut self, command: Command, claim: &Claim) -> Result<Answer, EngineError> {
         let roster = self.conductor.state().plan().content().roster.clone();
-        let by = identity::giver(&command, roster.as_ref(), nix::unistd::getuid().as_raw(), claim)?;
+        let uid = nix::unistd::getuid().as_raw();
+        let by = identity::giver(&command, roster.as_ref(), uid, claim).inspect_err(|why| {
+            let order = Request::new(command.clone(), claim).name();
+            logbook::refused(&self.home, &self.folder, &order, uid, &why.to_string());
+        })?;
         self.conductor.suspend("only an order was given", &mut self.pen);
         let now = self.tick_clock().now;
         let command = notary::looked_up(command, &self.home, &self.folder);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::Home;
 use crate::journal::RunFolder;
 use crate::log::store::{Made, Origin};
-use crate::log::{Courier, Log, LogError, LogFolder, Outside, WitnessLevel};
+use crate::log::{Courier, Log, LogError, LogFolder, Outside, WitnessLevel, diary};
 use crate::model::{Digest, Timestamp};
 use crate::run::{Effect, Event, Phase, Record, State};
 
@@ -35,6 +35,7 @@ pub(super) struct Logbook {
     awaited: u64,
     held: Vec<Effect>,
     said: bool,
+    explained: bool,
 }
 
 impl Logbook {
@@ -54,6 +55,7 @@ impl Logbook {
             awaited: if required > WitnessLevel::L0 { u64::MAX } else { 0 },
             held: Vec::new(),
             said: false,
+            explained: false,
         };
         match open(home, Origin::FirstRun, now) {
             Ok((mut log, _)) => {
@@ -154,8 +156,8 @@ impl Logbook {
                 Effect::Apply(_) | Effect::Probe(_) | Effect::Undo(_) | Effect::UndoByAction(_) => open.push(effect),
             }
         }
-        if !self.held.is_empty() && !self.said {
-            self.said = true;
+        if !self.held.is_empty() && !self.explained {
+            self.explained = true;
             let trouble = self.courier.as_ref().map(|courier| courier.told().trouble.join("; ")).unwrap_or_default();
             tracing::warn!(
                 "the gate stays closed until a checkpoint has been seen outside this host, as {} asks for. {trouble}",
@@ -188,6 +190,22 @@ impl Logbook {
 /// The log, whatever became of a thread that held it: every write to it is whole or not there.
 fn locked(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes into the diary that an order did not reach its run, because its giver is not who they say. Where there is no log yet, or it
+/// cannot be written, the refusal stands all the same.
+pub(super) fn refused(home: &Home, run: &RunFolder, order: &str, uid: u32, why: &str) {
+    let folder = LogFolder::of_home(home.path());
+    if !folder.public_key().exists() {
+        return;
+    }
+    let run = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let by = format!("local user {}, uid {uid}", super::identity::login(uid));
+    let entry = diary::Entry::OrderRefused { run, order: order.to_owned(), by, reason: why.to_owned() };
+    let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+    if let Err(error) = Log::open(&folder).and_then(|mut log| log.note(now, entry)) {
+        tracing::warn!("a refused order could not be written into the diary: {error}");
+    }
 }
 
 /// Opens the log of a home, or makes it. Its name is the host's, with a random tail: no two installations share one.

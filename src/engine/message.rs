@@ -54,6 +54,15 @@ impl Request {
         Self { person, order: command.into() }
     }
 
+    /// The name of the order, without what it says.
+    pub fn name(&self) -> String {
+        match serde_json::to_value(&self.order) {
+            Ok(serde_json::Value::Object(order)) => order.keys().next().cloned().unwrap_or_default(),
+            Ok(serde_json::Value::String(order)) => order,
+            Ok(_) | Err(_) => String::new(),
+        }
+    }
+
     pub fn claim(&self) -> Claim {
         self.person.clone().map_or(Claim::Whoever, Claim::Person)
     }

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc::UnboundedSender, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::message::{Reply, Request};
-use super::{EngineError, Home, identity, notary};
+use super::{EngineError, Home, identity, logbook, notary};
 use crate::journal::RunFolder;
 use crate::model::{Actor, Roster};
 use crate::run::{Answer, Command};
@@ -123,12 +123,17 @@ async fn serve(stream: UnixStream, desk: Arc<Desk>) {
     }
 }
 
-async fn ask(request: Request, uid: u32, desk: &Desk) -> Reply {
-    let claim = request.claim();
+async fn ask(request: Request, uid: u32, desk: &Arc<Desk>) -> Reply {
+    let (claim, order) = (request.claim(), request.name());
     let command = notary::looked_up(request.order.into(), &desk.home, &desk.folder);
     let by = match identity::giver(&command, desk.roster.as_ref(), uid, &claim) {
         Ok(by) => by,
-        Err(error) => return Reply::Forbidden(error.to_string()),
+        Err(error) => {
+            let (desk, why) = (desk.clone(), error.to_string());
+            // The log may be large and the disk slow: no turn of the run waits for this.
+            tokio::task::spawn_blocking(move || logbook::refused(&desk.home, &desk.folder, &order, uid, &why));
+            return Reply::Forbidden(error.to_string());
+        }
     };
     let (answer, answered) = oneshot::channel();
     let gone = || Reply::NotApplicable("the executor is letting go of the run; order it again".to_owned());

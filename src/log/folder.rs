@@ -103,7 +103,7 @@ impl LogFolder {
 pub(crate) fn text_of(path: &Path) -> Result<Option<String>, LogError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(LogError::io("read", path)(error)),
     }
 }

@@ -96,6 +96,24 @@ fn a_gate_is_opened_by_one_who_has_the_program_and_one_who_has_only_openssh() {
         }
     }
     assert_eq!(verified, 2);
+    lines_of_the_documentation(&shell);
+}
+
+/// A bundle of this run, verified by the program, by the verifier in Python, and its decisions by OpenSSH: as the words say.
+fn lines_of_the_documentation(shell: &Shell) {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let docs = fs::read_to_string(format!("{root}/docs/audit.md")).unwrap();
+    let (_, lines) = docs.split_once("<!-- run by approvals::by_hand -->\n```sh\n").unwrap();
+    let lines = lines.split_once("```").unwrap().0.replace("tools/", &format!("{root}/tools/"));
+    let programs = Path::new(env!("CARGO_BIN_EXE_pointsman")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let run = shell.command("sh", &["-euxc", &lines]).env("PATH", path).output().unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{said}\n{}", String::from_utf8_lossy(&run.stderr));
+    assert!(said.contains("the record holds") && said.contains("\nholds: "), "{said}");
+    assert_eq!(said.matches("Good \"pointsman-approval@v1\" signature for ").count(), 2, "{said}");
+    let records = |what: &str| shell.pointsman(&["audit", "show", what, "--json"]).stdout;
+    assert_eq!(records("night.bundle"), records("latest"), "a bundle shows other records than its run");
 }
 
 #[test]

@@ -40,6 +40,33 @@ fn the_records_of_a_run_are_in_the_log_and_its_end_is_signed() {
     );
 }
 
+/// Somebody who is not who they say does not reach a run, and that is on record.
+#[test]
+fn an_order_that_is_refused_at_the_door_is_in_the_diary() {
+    let bench = Bench::new();
+    bench.say(&["init"]);
+    let me = pointsman::engine::identity::login(nix::unistd::getuid().as_raw());
+    bench.file(
+        "people.yaml",
+        &format!("persons:\n  me: {{ name: Me, roles: [dba], local_users: [{me}] }}\n  you: {{ name: You, roles: [dba], local_users: [nobody] }}\n"),
+    );
+    let gate = "roster: people.yaml\nsteps:\n  gate: { action: gate.approval, with: { approvers: { dba: 1 }, prompt: ready } }\n";
+    bench.runbook("gated", gate);
+    let run = bench.start(&["run", "gated.yaml", "--id", "one"]);
+    bench.wait_for("gate");
+    assert_eq!(bench.say(&["approve", "one", "gate", "--by", "you", "--yes"]).code, 8);
+    let entry = || bench.say(&["audit", "diary"]).out.lines().find(|line| line.contains("order_refused")).map(str::to_owned);
+    let deadline = std::time::Instant::now() + super::PATIENCE;
+    while entry().is_none() && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let entry = entry().unwrap();
+    assert!(entry.contains("\"run\":\"one\"") && entry.contains(&me), "{entry}");
+    assert_eq!(bench.say(&["approve", "one", "gate", "--yes"]).code, 0);
+    assert_eq!(run.end().code, 0);
+    assert_eq!(bench.json(&["audit", "verify", "one", "--json"])["standing"], "holds");
+}
+
 #[test]
 fn without_init_the_first_run_makes_the_key_and_says_so() {
     let bench = Bench::new();

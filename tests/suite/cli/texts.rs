@@ -2,7 +2,7 @@
 
 use super::Bench;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "check",
     "plan",
     "run",
@@ -24,6 +24,7 @@ const COMMANDS: [&str; 26] = [
     "audit verify",
     "audit show",
     "audit checkpoint",
+    "audit diary",
     "audit bundle",
     "journal salvage",
     "schema",
