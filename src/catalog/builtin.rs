@@ -37,6 +37,11 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
             ESCALATE_TO,
             SIGNATURE,
             ParamSpec::optional(
+                "evidence_within",
+                ParamType::Duration,
+                "how long ago the steps before the gate may have ended; older evidence opens nothing",
+            ),
+            ParamSpec::optional(
                 "break_glass",
                 ParamType::Object(&[
                     ParamSpec::required("role", ParamType::Text, "the role that may open the gate in an emergency"),

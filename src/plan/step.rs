@@ -206,6 +206,9 @@ pub enum Wait {
         /// Whether it takes signatures.
         #[serde(default, skip_serializing_if = "SignatureRule::is_accepted")]
         signature: SignatureRule,
+        /// How old the evidence may be: how long ago the steps before the gate ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence_within: Option<Span>,
         /// Who may fill any place once the deadline has passed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         escalate_to: Option<RoleName>,

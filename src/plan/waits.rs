@@ -32,7 +32,17 @@ impl Builder<'_> {
                 let (deadline, on_deadline) = (span("deadline"), on_deadline(text("on_deadline")));
                 let escalate_to = self.escalation(text("escalate_to"), on_deadline, node, call.action.span);
                 let break_glass = self.glass(values.get("break_glass"), place(node, "break_glass", call.action.span));
-                Some(Wait::Approval { approvers, not, deadline, on_deadline, signature, escalate_to, break_glass })
+                let evidence_within = span("evidence_within");
+                Some(Wait::Approval {
+                    approvers,
+                    not,
+                    deadline,
+                    on_deadline,
+                    signature,
+                    evidence_within,
+                    escalate_to,
+                    break_glass,
+                })
             }
             Nature::Hold => span("duration").map(|duration| Wait::Hold { duration }),
             Nature::Window => {

@@ -160,6 +160,7 @@ fn waiting(chance: &mut Chance, id: &str) -> PlannedStep {
                 deadline,
                 on_deadline,
                 signature: SignatureRule::Accepted,
+                evidence_within: None,
                 escalate_to: None,
                 break_glass: None,
             }

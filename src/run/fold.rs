@@ -141,6 +141,7 @@ impl State {
                 let outputs = serde_json::json!({ "answers": answers, "reported_by": by.name() });
                 self.steps[i.get()].detail_mut().outputs = outputs;
                 self.steps[i.get()].touched = true;
+                self.use_gates_before(i);
                 self.advance(i, StepEvent::WaitFulfilled, at)
             }
             Event::StepConfirmed { step, .. } => self.advance_named(step, StepEvent::Confirmed, at),

@@ -40,7 +40,7 @@ impl Conductor {
                     self.note(Event::ApprovalLapsed { step: step.clone(), by, reason }, journal);
                 }
             }
-            StepStatus::Succeeded => {
+            StepStatus::Succeeded if self.state.unused_behind(gate).is_some() => {
                 if let Some((by, why)) = lapsed.into_iter().next() {
                     let reason = format!("the approval of {} no longer holds: {why}", by.name());
                     self.note(Event::GateReopened { step, reason, targets: Value::Null }, journal);

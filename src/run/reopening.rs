@@ -28,31 +28,45 @@ impl State {
         for (name, identity) in targets.as_object().into_iter().flatten() {
             self.note_answer(&TargetName::new(name), identity);
         }
+        let behind = self.unused_behind(gate).ok_or_else(|| format!("what {step} lets start has started"))?;
         self.begin_again(gate);
-        let mut stack = vec![gate];
-        while let Some(before) = stack.pop() {
-            for behind in self.plan.dependents(StepIndex::new(before.get())).to_vec().into_iter().map(Instance::of) {
-                let waits = self.planned(behind).wait.is_some() || matches!(self.planned(behind).kind, StepKind::Group { .. });
-                match self.step(behind).status {
-                    StepStatus::Pending => {}
-                    StepStatus::AwaitingPeople | StepStatus::AwaitingTime | StepStatus::Succeeded if waits => {
-                        self.begin_again(behind);
-                        stack.push(behind);
-                    }
-                    // Passed over by its own `when`: what follows it may be waiting all the same.
-                    StepStatus::Skipped => stack.push(behind),
-                    other => return Err(format!("{step} cannot be closed again: {} is {other}", self.id(behind))),
-                }
-                if self.step(behind).status == StepStatus::Pending {
-                    let open = self.planned(behind).needs.iter().filter(|need| !self.step(Instance::of(**need)).status.is_over());
-                    self.steps[behind.get()].missing = u32::try_from(open.count()).map_err(|_| "too many needs".to_owned())?;
-                    self.ready_actions.remove(&behind);
-                    self.ready_quick.remove(&behind);
-                }
+        for i in &behind {
+            if self.step(*i).status != StepStatus::Skipped {
+                self.begin_again(*i);
             }
+        }
+        for i in behind {
+            let open = self.planned(i).needs.iter().filter(|need| !self.step(Instance::of(**need)).status.is_over());
+            self.steps[i.get()].missing = u32::try_from(open.count()).map_err(|_| "too many needs".to_owned())?;
         }
         self.enqueue(gate);
         Ok(())
+    }
+
+    /// Everything behind a gate that is not over, as long as nothing of it has acted; none once something has. Waits that went by
+    /// are waited for again, and a step that could not even be prepared has not acted.
+    pub(super) fn unused_behind(&self, gate: Instance) -> Option<Vec<Instance>> {
+        let mut found = std::collections::BTreeSet::new();
+        let mut stack = vec![gate];
+        while let Some(before) = stack.pop() {
+            for behind in self.plan.dependents(StepIndex::new(before.get())).iter().map(|at| Instance::of(*at)) {
+                let step = self.step(behind);
+                let waits = self.planned(behind).wait.is_some() || matches!(self.planned(behind).kind, StepKind::Group { .. });
+                let unused = match step.status {
+                    StepStatus::Pending | StepStatus::Skipped => true,
+                    StepStatus::Ready | StepStatus::BackingOff | StepStatus::Held => !step.touched,
+                    StepStatus::AwaitingPeople | StepStatus::AwaitingTime | StepStatus::Succeeded => waits && !step.touched,
+                    _ => false,
+                };
+                if !unused {
+                    return None;
+                }
+                if found.insert(behind) {
+                    stack.push(behind);
+                }
+            }
+        }
+        Some(found.into_iter().collect())
     }
 
     fn begin_again(&mut self, i: Instance) {

@@ -120,10 +120,27 @@ impl State {
         if now > statement.not_after {
             return Err(format!("the statement counted until {}", statement.not_after));
         }
+        self.is_fresh(i, now)?;
         for roster in self.rosters() {
             roster.may_act(&statement.approver, &statement.role, statement.deputy_for.as_ref())?;
         }
         Ok(())
+    }
+
+    /// Whether the evidence of a gate is as young as the gate asks for.
+    ///
+    /// # Errors
+    /// Which part of it is older.
+    pub(super) fn is_fresh(&self, i: Instance, now: Timestamp) -> Result<(), String> {
+        let Some(Wait::Approval { evidence_within: Some(limit), .. }) = &self.planned(i).wait else { return Ok(()) };
+        let before = self.planned(i).needs.iter().map(|need| Instance::of(*need));
+        let old = |need: &Instance| self.step(*need).ended.is_some_and(|ended| now.since(ended) > limit.as_duration());
+        match before.into_iter().find(old) {
+            Some(need) => {
+                Err(format!("the evidence of step {} is older than {limit}; reject, so that it is gathered anew", self.id(need)))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether an approval that was counted still holds.
@@ -131,6 +148,7 @@ impl State {
     /// # Errors
     /// Why it does not.
     pub(super) fn still_holds(&self, i: Instance, by: &Actor, now: Timestamp) -> Result<(), String> {
+        self.is_fresh(i, now)?;
         let Some((statement, signature)) = by.signed() else { return Ok(()) };
         let statement = Statement::parse(statement).map_err(|error| error.to_string())?;
         self.warrants(i, &statement, now)?;
@@ -166,7 +184,9 @@ impl State {
         let known = self.answers.get(target)?;
         let who = who(identity);
         let (key, answer) = who.iter().find(|(key, answer)| known.get(*key).is_some_and(|known| known != *answer))?;
-        let signed = |gate: &Instance| self.grants(*gate).iter().any(|grant| grant.signed().is_some());
+        let signed = |gate: &Instance| {
+            self.grants(*gate).iter().any(|grant| grant.signed().is_some()) && self.unused_behind(*gate).is_some()
+        };
         let gate = self.gates_before(i).into_iter().find(signed)?;
         let why = format!("the target {target} answers as {key} {answer}, and was approved as {}", known[key.as_str()]);
         Some((gate, why, json!({ target.as_str(): who })))

@@ -1,11 +1,11 @@
 //! `approve`: a person's yes at a gate, or a confirmer's yes to a step; `withdraw`: taking it back.
 
 use super::{Decision, accepted, already_done, does_not_fit, forbidden, not_applicable};
-use crate::model::{Actor, PersonId, RoleName};
+use crate::model::{Actor, PersonId, RoleName, Timestamp};
 use crate::plan::{Exclusion, Wait};
 use crate::run::{Event, Instance, State, StepStatus};
 
-pub(super) fn approve(state: &State, i: Instance, by: &Actor, note: &str) -> Decision {
+pub(super) fn approve(state: &State, i: Instance, by: &Actor, note: &str, now: Timestamp) -> Decision {
     let (step, status) = (state.id(i).clone(), state.step(i).status);
     match status {
         StepStatus::AwaitingPeople => match &state.planned(i).wait {
@@ -17,7 +17,7 @@ pub(super) fn approve(state: &State, i: Instance, by: &Actor, note: &str) -> Dec
                 if state.grants(i).iter().any(|grant| grant.name() == by.name()) {
                     return already_done();
                 }
-                if let Err(why) = stands_alone(state, i, by) {
+                if let Err(why) = state.is_fresh(i, now).and_then(|()| stands_alone(state, i, by)) {
                     return forbidden(why);
                 }
                 accepted(vec![Event::ApprovalGranted { step, by: by.clone(), note: note.to_owned() }])

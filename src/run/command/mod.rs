@@ -176,7 +176,7 @@ impl Command {
             return forbidden(reason);
         }
         match self {
-            Self::Approve { step, note } => on_step(state, step, |i| approve::approve(state, i, by, note)),
+            Self::Approve { step, note } => on_step(state, step, |i| approve::approve(state, i, by, note, now)),
             Self::BreakGlass { step, reason } => on_step(state, step, |i| break_glass::decide(state, i, by, reason, now)),
             Self::Withdraw { step } => on_step(state, step, |i| approve::withdraw(state, i, by)),
             Self::Reject { step, reason } => on_step(state, step, |i| reject::decide(state, i, by, reason)),

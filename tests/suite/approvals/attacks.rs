@@ -8,6 +8,9 @@ use pointsman::run::{Answer, Command, Input, StepStatus};
 
 use super::{PERSONS, ROSTER, RUNBOOK, Stage, chain, new_key, openssh_takes, plan, sign};
 
+/// What is done to a statement before it is signed.
+type Alteration = Box<dyn FnOnce(&mut Statement)>;
+
 /// Submits what is signed, and demands that it is refused for a reason with these words.
 fn refused(stage: &mut Stage, signed: Signed, part: &str) {
     let before = stage.approved().len();
@@ -49,7 +52,7 @@ fn two_persons_with_the_role_open_the_gate_and_the_record_says_how() {
 fn a_statement_about_something_else_is_refused() {
     let mut stage = Stage::new();
     let other = || Digest::of(b"another");
-    let attacks: Vec<(&str, Box<dyn FnOnce(&mut Statement)>)> = vec![
+    let attacks: Vec<(&str, Alteration)> = vec![
         ("another plan", Box::new(move |s| s.plan = other())),
         ("another run", Box::new(|s| s.run = RunId::new("signed-2"))),
         ("another set of parameters", Box::new(move |s| s.params = other())),

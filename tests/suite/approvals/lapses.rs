@@ -117,3 +117,78 @@ fn the_deputy_of_somebody_excluded_is_excluded() {
     let signed = stage.sign(&statement);
     assert!(matches!(stage.submit(signed), Answer::Forbidden(why) if why.contains("owns this runbook")));
 }
+
+#[test]
+fn a_step_that_could_not_be_prepared_has_used_nothing() {
+    let text = RUNBOOK.replace("argv: [act] }", "argv: [act] }\n    retry: { max_attempts: 3, backoff: 2h }");
+    let mut stage = Stage::of(&text, ROSTER);
+    stage.unreachable = true;
+    assert_eq!(stage.approve("alice", "dba"), Answer::Accepted);
+    assert_eq!(stage.approve("bob", "dba"), Answer::Accepted);
+    assert_eq!((stage.status("gate"), stage.status("act")), (StepStatus::Succeeded, StepStatus::BackingOff));
+    stage.unreachable = false;
+    stage.later(Duration::from_secs(3 * 3_600));
+    stage.settle();
+    assert_eq!((stage.status("gate"), stage.status("act")), (StepStatus::AwaitingPeople, StepStatus::Pending));
+    assert_eq!(stage.approve("alice", "dba"), Answer::Accepted);
+    assert_eq!(stage.approve("bob", "dba"), Answer::Accepted);
+    assert_eq!(stage.status("act"), StepStatus::Succeeded);
+    assert_eq!(stage.replayed().step(stage.at("act")).status, StepStatus::Succeeded);
+}
+
+#[test]
+fn a_gate_behind_which_a_person_has_said_no_stays_as_it_is() {
+    let text = RUNBOOK.replace(
+        "  act:\n    needs: [gate]",
+        "  second:\n    needs: [gate]\n    action: gate.approval\n    on_failure: hold\n    with: { approvers: { dba: 1 }, prompt: \"and now?\" }\n  act:\n    needs: [second]",
+    );
+    let mut stage = Stage::of(&text, ROSTER);
+    assert_eq!(stage.approve("alice", "dba"), Answer::Accepted);
+    assert_eq!(stage.approve("bob", "dba"), Answer::Accepted);
+    assert_eq!(stage.status("second"), StepStatus::AwaitingPeople);
+    // The first gate closes again, and with it the question of the second.
+    stage.later(Duration::from_secs(3_700));
+    stage.settle();
+    assert_eq!((stage.status("gate"), stage.status("second")), (StepStatus::AwaitingPeople, StepStatus::Pending));
+    assert_eq!(stage.approve("alice", "dba"), Answer::Accepted);
+    assert_eq!(stage.approve("bob", "dba"), Answer::Accepted);
+    let no = stage.sign(&stage.statement_at("second", "alice", "dba", Decision::Reject));
+    assert_eq!(stage.submit(no), Answer::Accepted);
+    assert_eq!(stage.status("second"), StepStatus::Held);
+    stage.later(Duration::from_secs(3_700));
+    stage.settle();
+    assert_eq!(stage.status("act"), StepStatus::Pending);
+}
+
+#[test]
+fn evidence_that_grew_old_opens_nothing() {
+    let mut stage = Stage::of(&RUNBOOK.replace("not: [starter", "evidence_within: 20m, not: [starter"), ROSTER);
+    assert_eq!(stage.approve("alice", "dba"), Answer::Accepted);
+    stage.later(Duration::from_secs(21 * 60));
+    stage.settle();
+    assert!(lapsed(&stage)[0].contains("the evidence of step look is older than 20m"), "{:?}", lapsed(&stage));
+    assert!(matches!(stage.approve("bob", "dba"), Answer::Forbidden(why) if why.contains("older than 20m")));
+    assert!(stage.approved().is_empty());
+}
+
+#[test]
+fn a_target_that_answers_as_another_server_closes_the_gate_before_anything_is_sent() {
+    let text = RUNBOOK.replace("steps:\n", "targets:\n  db: { connector: sqlite, path: shop.db }\nsteps:\n");
+    let query = "action: sqlite.query\n    target: db\n    with: { sql: \"SELECT 1\" }\n";
+    let text = text
+        .replace("action: command\n    with: { argv: [look] }\n    in_doubt: ask\n    undo: { nothing: \"a test\" }\n", query);
+    let text =
+        text.replace("action: command\n    with: { argv: [act] }\n    in_doubt: ask\n    undo: { nothing: \"a test\" }\n", query);
+    let mut stage = Stage::of(&text, ROSTER);
+    assert_eq!(stage.approve("alice", "dba"), Answer::Accepted);
+    let early = stage.sign(&stage.statement("bob", "dba", Decision::Approve));
+    stage.hostname = "db2";
+    assert_eq!(stage.approve("bob", "dba"), Answer::Accepted);
+    assert_eq!((stage.status("gate"), stage.status("act")), (StepStatus::AwaitingPeople, StepStatus::Pending));
+    assert!(lapsed(&stage)[0].contains("the target db answers as hostname \"db2\""), "{:?}", lapsed(&stage));
+    assert!(matches!(stage.submit(early), Answer::Forbidden(why) if why.contains("another set of targets")));
+    assert_eq!(stage.approve("alice", "dba"), Answer::Accepted);
+    assert_eq!(stage.approve("bob", "dba"), Answer::Accepted);
+    assert_eq!(stage.status("act"), StepStatus::Succeeded, "approved as what it is now");
+    assert_eq!(stage.replayed().step(stage.at("act")).status, StepStatus::Succeeded);
+}

@@ -21,8 +21,8 @@ use pointsman::model::{Actor, Digest, Object, PersonId, RoleName, Roster, RunId,
 use pointsman::plan::Plan;
 use pointsman::plan::build::{BuildInput, build};
 use pointsman::run::{
-    Answer, Command, Conductor, Effect, Event, Input, Instance, Preparation, Record, Recording, State, StepStatus, Submission,
-    Success,
+    Answer, Command, Conductor, Effect, Event, Failure, Input, Instance, Preparation, Record, Recording, State, StepStatus,
+    Submission, Success,
 };
 
 pub const START: Timestamp = Timestamp::from_millis(1_795_219_200_000);
@@ -87,6 +87,10 @@ pub struct Stage {
     pub conductor: Conductor,
     pub book: Book,
     pub now: Timestamp,
+    /// Whether targets cannot be reached: preparations fail.
+    pub unreachable: bool,
+    /// Who targets say they are.
+    pub hostname: &'static str,
 }
 
 impl Stage {
@@ -120,7 +124,7 @@ impl Stage {
         let starter = Actor { person: Some(PersonId::new("eve")), ..Actor::local(7, "eve") };
         let started = Event::RunStarted { run: RunId::new("signed-1"), runbook: "signed".to_owned(), plan: digest, starter };
         conductor.note(started, &mut book);
-        let mut stage = Self { folder, conductor, book, now: START };
+        let mut stage = Self { folder, conductor, book, now: START, unreachable: false, hostname: "db1" };
         stage.settle();
         stage
     }
@@ -136,7 +140,7 @@ impl Stage {
         let first = self.conductor.turn(inputs, self.now, &mut self.book);
         let (answers, mut effects) = (first.answers, first.effects);
         while !effects.is_empty() {
-            let ends = effects.drain(..).filter_map(end).collect();
+            let ends = effects.drain(..).filter_map(|effect| self.end(effect)).collect();
             effects = self.conductor.turn(ends, self.now, &mut self.book).effects;
         }
         answers
@@ -243,17 +247,22 @@ impl Stage {
     }
 }
 
-fn end(effect: Effect) -> Option<Input> {
-    match effect {
-        Effect::Prepare(spec) => {
-            let identity = serde_json::json!({ "hostname": "db1" });
-            Some(Input::Prepared(spec.instance, spec.attempt, Ok(Preparation { identity, snapshot: Value::Null })))
+impl Stage {
+    fn end(&self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Prepare(spec) if self.unreachable => {
+                Some(Input::Prepared(spec.instance, spec.attempt, Err(Failure::untouched("nobody answers"))))
+            }
+            Effect::Prepare(spec) => {
+                let identity = serde_json::json!({ "hostname": self.hostname });
+                Some(Input::Prepared(spec.instance, spec.attempt, Ok(Preparation { identity, snapshot: Value::Null })))
+            }
+            Effect::Apply(spec) => {
+                let outputs = serde_json::json!({ "exit_code": 0, "stdout": "ok", "stderr": "" });
+                Some(Input::Applied(spec.instance, spec.attempt, Ok(Success { outputs, evidence: Value::Null })))
+            }
+            Effect::Probe(_) | Effect::Undo(_) | Effect::UndoByAction(_) | Effect::Cancel(_) => None,
         }
-        Effect::Apply(spec) => {
-            let outputs = serde_json::json!({ "exit_code": 0, "stdout": "ok", "stderr": "" });
-            Some(Input::Applied(spec.instance, spec.attempt, Ok(Success { outputs, evidence: Value::Null })))
-        }
-        Effect::Probe(_) | Effect::Undo(_) | Effect::UndoByAction(_) | Effect::Cancel(_) => None,
     }
 }
 
