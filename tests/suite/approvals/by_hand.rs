@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{PERSONS, RUNBOOK, new_key};
+use super::{RUNBOOK, new_key};
 
 /// A run in a process of its own, which does not outlive the test.
 struct Running(std::process::Child);
@@ -13,6 +13,7 @@ struct Running(std::process::Child);
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -46,20 +47,7 @@ impl Shell<'_> {
 fn a_gate_is_opened_by_one_who_has_the_program_and_one_who_has_only_openssh() {
     let folder = tempfile::tempdir().unwrap();
     let shell = Shell { folder: folder.path() };
-    let me = pointsman::engine::identity::login(nix::unistd::getuid().as_raw());
-    let roster = format!(
-        "persons:\n  alice: {{ name: Alice, roles: [dba], local_users: [{me}] }}\n  bob: {{ name: Bob, roles: [dba] }}\n  dave: {{ name: Dave }}\nallowed_signers: signers\n"
-    );
-    fs::write(folder.path().join("people.yaml"), roster).unwrap();
-    fs::create_dir(folder.path().join(".ssh")).unwrap();
-    let mut signers = String::new();
-    for person in &PERSONS[..2] {
-        let place = if *person == "alice" { ".ssh/id_ed25519" } else { "bob" };
-        signers.push_str(&format!("{person} {}\n", new_key(&folder.path().join(place), "ed25519")));
-    }
-    fs::write(folder.path().join("signers"), signers).unwrap();
-    let runbook = RUNBOOK.replace("not: [starter, author], ", "").replace("argv: [look]", "argv: [echo, look]");
-    fs::write(folder.path().join("night.yaml"), runbook.replace("argv: [act]", "argv: [echo, act]")).unwrap();
+    two_persons(folder.path());
     let _run = Running(shell.command(env!("CARGO_BIN_EXE_pointsman"), &["run", "night.yaml"]).spawn().unwrap());
     shell.until("\"status\": \"awaiting_people\"");
 
@@ -147,4 +135,80 @@ fn a_protected_gate_wants_its_environment_typed_and_shows_what_it_opens() {
         assert!(shown.contains(compared), "{shown}");
         shell.until("\"outcome\": \"succeeded\"");
     }
+}
+
+/// A run over the gate of two, which alice (the user of this test, key in `.ssh`) and bob (key in `bob`) may open.
+fn two_persons(folder: &Path) {
+    let me = pointsman::engine::identity::login(nix::unistd::getuid().as_raw());
+    let roster = format!(
+        "persons:\n  alice: {{ name: Alice, roles: [dba], local_users: [{me}] }}\n  bob: {{ name: Bob, roles: [dba] }}\n  dave: {{ name: Dave }}\nallowed_signers: signers\n"
+    );
+    fs::write(folder.join("people.yaml"), roster).unwrap();
+    fs::create_dir(folder.join(".ssh")).unwrap();
+    let alice = new_key(&folder.join(".ssh/id_ed25519"), "ed25519");
+    let bob = new_key(&folder.join("bob"), "ed25519");
+    fs::write(folder.join("signers"), format!("alice {alice}\nbob {bob}\n")).unwrap();
+    let runbook = RUNBOOK.replace("not: [starter, author], ", "").replace("argv: [look]", "argv: [echo, look]");
+    fs::write(folder.join("night.yaml"), runbook.replace("argv: [act]", "argv: [echo, act]")).unwrap();
+}
+
+#[test]
+fn a_roster_that_is_edited_while_the_run_waits_is_seen_and_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = Shell { folder: folder.path() };
+    two_persons(folder.path());
+    let _run = Running(shell.command(env!("CARGO_BIN_EXE_pointsman"), &["run", "night.yaml"]).spawn().unwrap());
+    shell.until("\"status\": \"awaiting_people\"");
+    assert!(shell.pointsman(&["approve", "latest", "gate", "--yes"]).status.success());
+    let people = fs::read_to_string(folder.path().join("people.yaml")).unwrap();
+    fs::write(folder.path().join("people.yaml"), people.replace("Bob, roles: [dba]", "Bob, roles: [tester]")).unwrap();
+    let bob = shell.pointsman(&["approve", "latest", "gate", "--by", "bob", "--key", "bob", "--yes"]);
+    assert!(!bob.status.success() && String::from_utf8_lossy(&bob.stderr).contains("does not have the role"), "{bob:?}");
+    let shown = String::from_utf8(shell.pointsman(&["audit", "show", "latest"]).stdout).unwrap();
+    assert!(shown.contains("the roster or its keys changed"), "{shown}");
+    assert!(shown.contains("the approval of alice does not count any more"), "{shown}");
+    assert!(shown.contains("submit refused to"), "the refusal is on record: {shown}");
+}
+
+#[test]
+fn a_run_that_nobody_drives_takes_a_signed_approval_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = Shell { folder: folder.path() };
+    two_persons(folder.path());
+    {
+        let _run = Running(shell.command(env!("CARGO_BIN_EXE_pointsman"), &["run", "night.yaml"]).spawn().unwrap());
+        shell.until("\"status\": \"awaiting_people\"");
+    }
+    let alice = shell.pointsman(&["approve", "latest", "gate", "--yes"]);
+    assert!(alice.status.success(), "{alice:?}");
+    let bob = shell.pointsman(&["approve", "latest", "gate", "--by", "bob", "--key", "bob", "--yes"]);
+    assert!(bob.status.success(), "{bob:?}");
+    let resumed = shell.pointsman(&["resume", "latest"]);
+    assert!(resumed.status.success(), "{resumed:?}");
+}
+
+#[test]
+fn a_key_that_only_the_agent_has_signs_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = Shell { folder: folder.path() };
+    two_persons(folder.path());
+    let socket = folder.path().join("agent");
+    let _agent = Running(shell.command("ssh-agent", &["-D", "-a", socket.to_str().unwrap()]).spawn().unwrap());
+    let end = Instant::now() + Duration::from_secs(60);
+    let add = || shell.command("ssh-add", &["-q", ".ssh/id_ed25519"]).env("SSH_AUTH_SOCK", &socket).output().unwrap();
+    while !add().status.success() {
+        assert!(Instant::now() < end, "the agent never took the key: {:?}", add());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    fs::remove_dir_all(folder.path().join(".ssh")).unwrap();
+    let _run = Running(shell.command(env!("CARGO_BIN_EXE_pointsman"), &["run", "night.yaml"]).spawn().unwrap());
+    shell.until("\"status\": \"awaiting_people\"");
+    let approve = ["approve", "latest", "gate", "--yes"];
+    let without = shell.pointsman(&approve);
+    assert!(
+        !without.status.success() && String::from_utf8_lossy(&without.stderr).contains("none of your SSH keys"),
+        "{without:?}"
+    );
+    let with = shell.command(env!("CARGO_BIN_EXE_pointsman"), &approve).env("SSH_AUTH_SOCK", &socket).output().unwrap();
+    assert!(with.status.success(), "{with:?}");
 }
