@@ -10,35 +10,44 @@ use crate::run::{Answer, Event, Input};
 /// What came in since the last turn.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    pub inputs: Vec<Input>,
+    notes: Vec<Input>,
+    ends: Vec<Input>,
     pub answers: Vec<tokio::sync::oneshot::Sender<Answer>>,
 }
 
 impl Batch {
+    pub fn input(&mut self, input: Input) {
+        self.ends.push(input);
+    }
+
     pub fn order(&mut self, order: Incoming) {
-        self.inputs.push(Input::Ordered(order.command, order.by));
+        self.ends.push(Input::Ordered(order.command, order.by));
         self.answers.push(order.answer);
     }
 
     /// A roster that changed is known before any order is judged.
     pub fn people(&mut self, changed: Option<Value>) {
         if let Some(roster) = changed {
-            self.inputs.insert(0, Input::PeopleChanged(roster));
+            self.ends.insert(0, Input::PeopleChanged(roster));
         }
-    }
-
-    /// Notes go before the ends of the attempts that they tell of.
-    pub fn notes(&mut self, notes: &mut UnboundedReceiver<Note>) {
-        let mut first = Vec::new();
-        while let Ok(note) = notes.try_recv() {
-            first.push(Input::Noted(event_of(note)));
-        }
-        first.append(&mut self.inputs);
-        self.inputs = first;
     }
 
     pub fn note(&mut self, note: Note) {
-        self.inputs.push(Input::Noted(event_of(note)));
+        self.notes.push(Input::Noted(event_of(note)));
+    }
+
+    /// The notes that are there already.
+    pub fn notes(&mut self, notes: &mut UnboundedReceiver<Note>) {
+        while let Ok(note) = notes.try_recv() {
+            self.note(note);
+        }
+    }
+
+    /// Everything, and begins anew. Notes go before the ends of the attempts that they tell of.
+    pub fn inputs(&mut self) -> Vec<Input> {
+        let mut inputs = std::mem::take(&mut self.notes);
+        inputs.append(&mut self.ends);
+        inputs
     }
 }
 

@@ -25,6 +25,9 @@ use crate::run::{Answer, Command, Conductor, Event, Input, Phase, Record, State}
 
 /// How long nothing has to happen before the head of the journal is brought up to date.
 const IDLE: Duration = Duration::from_millis(100);
+/// How long the record of a look may wait for company. Each sync of its own would compete with the disk of a database whose
+/// writers are refused meanwhile. What changes something, and every end of a verb, waits for nothing and takes it along.
+const PATIENT: Duration = Duration::from_millis(25);
 /// How often an observer is told that time passes.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -40,6 +43,14 @@ pub trait Observer {
 /// Watches nothing.
 impl Observer for () {
     fn recorded(&mut self, _state: &State, _records: &[Record]) {}
+}
+
+/// What an executor listens to.
+struct Ears {
+    inputs: UnboundedReceiver<Input>,
+    notes: UnboundedReceiver<Note>,
+    orders: UnboundedReceiver<Incoming>,
+    stop: CancellationToken,
 }
 
 /// How an executor let go of its run.
@@ -199,34 +210,40 @@ impl Executor {
         registry: Registry,
         observer: &mut dyn Observer,
         stop: CancellationToken,
-        mut orders: UnboundedReceiver<Incoming>,
+        orders: UnboundedReceiver<Incoming>,
     ) -> Result<Ending, EngineError> {
-        let (input_sender, mut inputs) = unbounded_channel();
-        let (note_sender, mut notes) = unbounded_channel();
+        let (input_sender, inputs) = unbounded_channel();
+        let (note_sender, notes) = unbounded_channel();
         let plan = self.conductor.state().plan().clone();
         let mut hands = Hands::new(plan, self.run.clone(), registry, input_sender, note_sender);
+        let ending = self.turns(&mut hands, observer, Ears { inputs, notes, orders, stop }).await;
+        hands.rest().await;
+        ending
+    }
+
+    async fn turns(&mut self, hands: &mut Hands, observer: &mut dyn Observer, mut ears: Ears) -> Result<Ending, EngineError> {
         let mut suspending = false;
         let mut watch = Watch::of(self.conductor.state());
         let mut batch = Batch::default();
         let mut logbook = Logbook::open(&self.home, &self.folder, self.clock.read().now);
         loop {
-            if stop.is_cancelled() && !suspending {
+            if ears.stop.is_cancelled() && !suspending {
                 suspending = true;
                 self.tick_clock();
                 self.conductor.suspend("the executor was asked to stop", &mut self.pen);
             }
             let now = self.tick_clock().now;
-            batch.notes(&mut notes);
+            batch.notes(&mut ears.notes);
             if self.conductor.state().relies_on_people() || !batch.answers.is_empty() {
                 batch.people(watch.as_mut().and_then(Watch::look));
             }
             let waiting: Vec<_> = batch.answers.drain(..).collect();
-            let turn = self.conductor.turn(std::mem::take(&mut batch.inputs), now, &mut self.pen);
+            let turn = self.conductor.turn(batch.inputs(), now, &mut self.pen);
             let records = match self.commit(observer) {
                 Ok(records) => records,
                 Err(error) => {
                     drop(waiting);
-                    self.wait_for_hands(&mut inputs).await;
+                    self.wait_for_hands(&mut ears.inputs).await;
                     return Err(error);
                 }
             };
@@ -252,39 +269,46 @@ impl Executor {
                 logbook.close(self.pen.durable());
                 return ending;
             }
-            self.wait(&mut batch, &mut inputs, &mut notes, &mut orders, observer, &stop, suspending, &logbook).await?;
+            self.wait(&mut batch, &mut ears, observer, suspending, &logbook).await?;
         }
     }
 
     /// Waits for whatever comes next, then takes everything that is there already, so that it shares one sync.
-    #[expect(clippy::too_many_arguments, reason = "these are the five things an executor listens to")]
     async fn wait(
         &mut self,
         batch: &mut Batch,
-        inputs: &mut UnboundedReceiver<Input>,
-        notes: &mut UnboundedReceiver<Note>,
-        orders: &mut UnboundedReceiver<Incoming>,
+        ears: &mut Ears,
         observer: &mut dyn Observer,
-        stop: &CancellationToken,
         suspending: bool,
         logbook: &Logbook,
     ) -> Result<(), EngineError> {
         let mut settled = false;
+        let mut patient_until = None;
         loop {
             let now = self.clock.read().now;
             let timer = self.conductor.state().next_timer().map_or(TICK, |at| until(now, at).min(TICK));
             let pause = if settled { timer } else { timer.min(IDLE) };
+            let end = tokio::time::Instant::now() + pause;
             tokio::select! {
                 biased;
-                Some(input) = inputs.recv() => { batch.inputs.push(input); break }
-                Some(order) = orders.recv() => { batch.order(order); break }
-                Some(note) = notes.recv() => { batch.note(note); break }
-                () = stop.cancelled(), if !suspending => return Ok(()),
-                () = tokio::time::sleep(pause) => {}
+                Some(input) = ears.inputs.recv() => { batch.input(input); break }
+                Some(order) = ears.orders.recv() => { batch.order(order); break }
+                Some(note) = ears.notes.recv() => {
+                    let now = tokio::time::Instant::now();
+                    let patient = note.is_patient() && *patient_until.get_or_insert(now + PATIENT) > now;
+                    batch.note(note);
+                    if patient {
+                        continue;
+                    }
+                    break;
+                }
+                () = ears.stop.cancelled(), if !suspending => return Ok(()),
+                () = tokio::time::sleep_until(patient_until.map_or(end, |at| end.min(at))) => {}
             }
             let now = self.clock.read().now;
             observer.tick(self.conductor.state(), now);
-            if self.conductor.state().next_timer().is_some_and(|at| at <= now) || logbook.has_news() {
+            let is_due = self.conductor.state().next_timer().is_some_and(|at| at <= now) || logbook.has_news();
+            if patient_until.is_some() || is_due {
                 return Ok(());
             }
             if !settled {
@@ -294,10 +318,10 @@ impl Executor {
         }
         // Let tasks that are ready speak too: what ends together shares one sync.
         tokio::task::yield_now().await;
-        while let Ok(input) = inputs.try_recv() {
-            batch.inputs.push(input);
+        while let Ok(input) = ears.inputs.try_recv() {
+            batch.input(input);
         }
-        while let Ok(order) = orders.try_recv() {
+        while let Ok(order) = ears.orders.try_recv() {
             batch.order(order);
         }
         Ok(())
