@@ -84,6 +84,10 @@ impl Stores {
         Ok(Self { source: open(call, side(call, "source")?)?, target: open(call, side(call, "target")?)? })
     }
 
+    async fn rest(&self) {
+        tokio::join!(self.source.rest(), self.target.rest());
+    }
+
     async fn identities(&self) -> Result<Value, ActionError> {
         Ok(json!({ "source": self.source.identity().await?, "target": self.target.identity().await? }))
     }
@@ -102,8 +106,8 @@ impl Stores {
             running.spawn(async move {
                 let _slot = slots.acquire_owned().await;
                 let [source, target] = stores;
-                let source = measured(source, &table, &measures).await;
-                (source, measured(target, &table, &measures).await, table)
+                let (source, target) = tokio::join!(measured(source, &table, &measures), measured(target, &table, &measures));
+                (source, target, table)
             });
         }
         let patience = Patience::of(call);
@@ -137,8 +141,7 @@ async fn measured(store: Option<Arc<dyn TableStore>>, table: &str, measures: &[M
     }
 }
 
-async fn check(call: &Call, order: &Order) -> Result<(Verdict, u64, Value), ActionError> {
-    let stores = Stores::of(call)?;
+async fn check(call: &Call, order: &Order, stores: &Stores) -> Result<(Verdict, u64, Value), ActionError> {
     let identities = stores.identities().await?;
     let Some(within) = order.stable_within else {
         return Ok((stores.compare(call, order).await?.0, 1, identities));
@@ -170,11 +173,13 @@ impl Inspect for CheckTables {
         let (order, stores) = (Order::of(call)?, Stores::of(call)?);
         let (there, here) = (stores.source.tables().await?, stores.target.tables().await?);
         let chosen = order.chosen(&there, &here)?;
+        let identity = stores.identities().await?;
+        stores.rest().await;
         let measures: Vec<_> = order.measures.iter().map(ToString::to_string).collect();
         let missing: Vec<_> =
             chosen.iter().filter(|table| !(there.contains(table) && here.contains(table))).take(LISTED).collect();
         Ok(Inspection {
-            identity: stores.identities().await?,
+            identity,
             state: json!({ "tables": chosen.len(), "missing_on_one_side": missing }),
             statements: chosen.iter().map(|table| format!("measure {} of {table} on both sides", measures.join(", "))).collect(),
             ..Inspection::default()
@@ -193,8 +198,9 @@ impl Inspect for CheckTables {
 #[async_trait]
 impl Act for CheckTables {
     async fn apply(&self, call: &Call, _snapshot: &Value) -> Result<Applied, ActionError> {
-        let order = Order::of(call)?;
-        let (verdict, asked, identities) = check(call, &order).await?;
+        let (order, stores) = (Order::of(call)?, Stores::of(call)?);
+        let (verdict, asked, identities) = check(call, &order, &stores).await?;
+        stores.rest().await;
         if !verdict.agrees(order.mark) {
             let text = format!("the stores do not agree to {}: {}", order.mark, verdict.sentence());
             return Err(ActionError::untouched(call.recorder.redact(&text)));
