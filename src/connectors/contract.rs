@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::Recorder;
+use super::kept::Kept;
 use crate::model::{ArgumentError, Arguments, Digest, Finding, RunId, StepId, TargetName, Touch, Value};
 
 /// One call of one verb.
@@ -36,10 +37,12 @@ pub struct Call {
     pub cancel: CancellationToken,
     /// Where statements, output and progress go.
     pub recorder: Recorder,
+    /// The sessions of this run that wait for a verb.
+    pub kept: Kept,
 }
 
 /// A target with its settings, secrets filled in.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Target {
     /// The name in the runbook.
     pub name: TargetName,

@@ -9,6 +9,7 @@ pub mod guarded;
 pub mod haproxy;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod kept;
 #[cfg(feature = "mysql")]
 pub mod mysql;
 pub mod nginx;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::secrets::Secrets;
 use crate::catalog::{self, ParamType};
+use crate::connectors::kept::Kept;
 use crate::connectors::{Act, ActionError, Call, Evidence, LivePermit, Note, Recorder, Registry, Target};
 use crate::model::{Arguments, Redactor, RunId, TargetName, Touch, Value};
 use crate::plan::Plan;
@@ -36,6 +37,7 @@ struct Shared {
     base_dir: PathBuf,
     inputs: UnboundedSender<Input>,
     notes: UnboundedSender<Note>,
+    kept: Kept,
 }
 
 impl Hands {
@@ -48,8 +50,14 @@ impl Hands {
     ) -> Self {
         let base_dir = PathBuf::from(&plan.content().base_dir);
         let permit = LivePermit::for_live_engine();
-        let shared = Shared { plan, run, registry, permit, secrets: Secrets::default(), base_dir, inputs, notes };
+        let shared =
+            Shared { plan, run, registry, permit, secrets: Secrets::default(), base_dir, inputs, notes, kept: Kept::default() };
         Self { shared: Arc::new(shared), cancels: HashMap::new() }
+    }
+
+    /// Lets go of every target: sessions that wait for a verb are ended.
+    pub async fn rest(&self) {
+        self.shared.kept.end().await;
     }
 
     /// Begins an effect; its end arrives as an input.
@@ -163,7 +171,8 @@ impl Shared {
         }
         let recorder = Recorder::new(spec.step.clone(), spec.attempt, self.secrets.redactor(), self.notes.clone());
         let (run, step, attempt) = (self.run.clone(), spec.step.clone(), spec.attempt);
-        Ok(Call { run, step, attempt, params, target, targets, base_dir: self.base_dir.clone(), deadline, cancel, recorder })
+        let (base_dir, kept) = (self.base_dir.clone(), self.kept.clone());
+        Ok(Call { run, step, attempt, params, target, targets, base_dir, deadline, cancel, recorder, kept })
     }
 
     fn target(&self, name: &TargetName) -> Result<Target, String> {

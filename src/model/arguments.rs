@@ -5,7 +5,7 @@
 use super::{Condition, Object, Percent, Span, Value};
 
 /// The resolved parameters of one call, or the settings of one target.
-#[derive(Clone, Default)]
+#[derive(Clone, PartialEq, Default)]
 pub struct Arguments(Object);
 
 /// A parameter that is missing or of another kind than the catalog promised.

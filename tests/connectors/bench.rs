@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use pointsman::connectors::kept::Kept;
 use pointsman::connectors::recorder::NoteKind;
 use pointsman::connectors::{Act, ActionError, Applied, Call, Evidence, Note, Recorder, Target};
 use pointsman::model::{Arguments, Redactor, RunId, StepId, TargetName, Value};
@@ -21,6 +22,7 @@ pub struct Bench {
     sink: UnboundedSender<Note>,
     notes: UnboundedReceiver<Note>,
     targets: BTreeMap<TargetName, Target>,
+    kept: Kept,
     pub run: RunId,
 }
 
@@ -28,7 +30,7 @@ impl Bench {
     pub fn new() -> Self {
         let (sink, notes) = unbounded_channel();
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, sink, notes, targets: BTreeMap::new(), run: RunId::new("shop-20261121-abcd") }
+        Self { folder, sink, notes, targets: BTreeMap::new(), kept: Kept::default(), run: RunId::new("shop-20261121-abcd") }
     }
 
     /// A bench whose run nobody else has: programs of one step of one run end each other.
@@ -75,6 +77,7 @@ impl Bench {
             deadline: Instant::now() + Duration::from_secs(60),
             cancel: CancellationToken::new(),
             recorder: Recorder::new(StepId::new(step), 1, redactor, self.sink.clone()),
+            kept: self.kept.clone(),
         }
     }
 

@@ -24,10 +24,15 @@ pub(super) struct Fence {
 /// The server gave up waiting for a lock.
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
 
-/// Takes a read lock on every table, on a connection of its own, reads the fence under it and lets go. The lock is granted once
-/// no transaction holds a change of one of the tables; readers are not held up.
-pub(super) async fn pass(call: &Call, target: &Target, databases: &[String], within: Duration) -> Result<Fence, ActionError> {
-    let mut session = open(call, target).await?;
+/// Takes a read lock on every table, on a connection of its own that is open already, reads the fence under it and lets go. The
+/// lock is granted once no transaction holds a change of one of the tables; readers are not held up.
+pub(super) async fn pass(
+    call: &Call,
+    target: &Target,
+    mut session: Session,
+    databases: &[String],
+    within: Duration,
+) -> Result<Fence, ActionError> {
     session.hurry(within);
     let tables = tables(&mut session, databases).await?;
     let begun = Instant::now();

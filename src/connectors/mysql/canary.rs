@@ -4,6 +4,7 @@
 //! Before a freeze the same writes must be accepted (a broken canary proves nothing); under it each must be refused with an error
 //! about a permission; after the thaw the same are accepted as before.
 
+use futures_util::future::try_join_all;
 use serde_json::json;
 
 use super::link::Link;
@@ -99,24 +100,27 @@ impl Canary {
             format!("DELETE FROM {place} WHERE FALSE"),
         ])
     }
+}
 
-    /// Sends its writes; `session` is one of Pointsman's own, on the server that must be reached.
-    pub(super) async fn fly(
-        &self,
-        call: &Call,
-        target: &Target,
-        session: &mut Session,
-        databases: &[String],
-    ) -> Result<Flight, ActionError> {
-        let statements = self.statements(session, databases).await?;
-        let link = Link::as_account(call, target, self.via.as_deref(), &self.user, &self.password)?;
-        let broken = |why: String| Flight { name: self.name(), ends: vec![End::Broken(why); KINDS.len()] };
+/// A canary with its statements.
+#[derive(Debug)]
+pub(super) struct Ready<'a> {
+    canary: &'a Canary,
+    statements: Vec<String>,
+}
+
+impl Ready<'_> {
+    /// Sends its writes over a connection of its own; `identity` is that of the server that must be reached.
+    async fn fly(&self, call: &Call, target: &Target, identity: &Value) -> Result<Flight, ActionError> {
+        let Canary { user, password, via, .. } = self.canary;
+        let link = Link::as_account(call, target, via.as_deref(), user, password)?;
+        let broken = |why: String| Flight { name: self.canary.name(), ends: vec![End::Broken(why); KINDS.len()] };
         let mut own = match open_link(call, target, link).await {
             Ok(opened) => opened,
             Err(error) => return Ok(broken(error.to_string())),
         };
-        let (here, there) = (session.identity(), own.identity());
-        if ["server_id", "server_uuid", "hostname", "port"].iter().any(|key| here[*key] != there[*key]) {
+        let there = own.identity();
+        if ["server_id", "server_uuid", "hostname", "port"].iter().any(|key| identity[*key] != there[*key]) {
             own.close().await;
             return Ok(broken(format!("it reached another server: {there}")));
         }
@@ -125,8 +129,8 @@ impl Canary {
             own.silently(sql).await?;
         }
         let mut ends = Vec::new();
-        for sql in &statements {
-            ends.push(match own.execute_shown(sql, &format!("as {}: {sql}", self.user)).await {
+        for sql in &self.statements {
+            ends.push(match own.execute_shown(sql, &format!("as {user}: {sql}")).await {
                 Ok(_) => End::Accepted,
                 Err(StatementError::Server { code, .. }) if PERMISSION.contains(&code) => End::Refused(code),
                 Err(error) => End::Broken(error.to_string()),
@@ -134,7 +138,7 @@ impl Canary {
         }
         let _ = own.silently("ROLLBACK").await;
         own.close().await;
-        Ok(Flight { name: self.name(), ends })
+        Ok(Flight { name: self.canary.name(), ends })
     }
 }
 
@@ -168,7 +172,30 @@ impl Flight {
     }
 }
 
-/// Sends all canaries.
+/// The canaries with their statements, which `session` looks up: one of Pointsman's own, on the server that must be reached.
+pub(super) async fn ready<'a>(
+    session: &mut Session,
+    canaries: &'a [Canary],
+    databases: &[String],
+) -> Result<Vec<Ready<'a>>, ActionError> {
+    let mut found = Vec::new();
+    for canary in canaries {
+        found.push(Ready { canary, statements: canary.statements(session, databases).await? });
+    }
+    Ok(found)
+}
+
+/// Sends all of them side by side: the application is refused meanwhile.
+pub(super) async fn fly(
+    call: &Call,
+    target: &Target,
+    identity: &Value,
+    canaries: &[Ready<'_>],
+) -> Result<Vec<Flight>, ActionError> {
+    try_join_all(canaries.iter().map(|canary| canary.fly(call, target, identity))).await
+}
+
+/// Looks their statements up, and sends all.
 pub(super) async fn fly_all(
     call: &Call,
     target: &Target,
@@ -176,11 +203,8 @@ pub(super) async fn fly_all(
     canaries: &[Canary],
     databases: &[String],
 ) -> Result<Vec<Flight>, ActionError> {
-    let mut flights = Vec::new();
-    for canary in canaries {
-        flights.push(canary.fly(call, target, session, databases).await?);
-    }
-    Ok(flights)
+    let identity = session.identity();
+    fly(call, target, &identity, &ready(session, canaries, databases).await?).await
 }
 
 /// Every write must be refused.

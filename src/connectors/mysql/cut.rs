@@ -9,7 +9,7 @@ use crate::connectors::ActionError;
 use crate::model::{Object, Span};
 
 /// The pause between two looks; the application is refused meanwhile.
-const EVERY: Duration = Duration::from_millis(5);
+const EVERY: Duration = Duration::from_millis(2);
 
 /// The same where transactions are looked at. The server keeps the list that it shows until nobody has looked for a tenth of a
 /// second: who asks more often sees the past for ever.

@@ -185,6 +185,7 @@ async fn freeze(call: &Call, order: &Order, snapshot: &Value) -> Result<Applied,
     let (first, second) = wanted(&mut session, order, &scope).await?;
     let denied = scope.denied();
     controlled(order, &scope, snapshot)?;
+    let beside = open(call, target).await?;
     for sql in unlogged(order.binlog) {
         session.execute(&sql).await?;
     }
@@ -199,7 +200,7 @@ async fn freeze(call: &Call, order: &Order, snapshot: &Value) -> Result<Applied,
         session.execute(&lock_wait(order.barrier)).await.map_err(|e| ActionError::from(e).after_change())?;
         session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
     }
-    let fence = barrier::pass(call, target, &scope.databases, order.barrier).await.map_err(ActionError::after_change)?;
+    let fence = barrier::pass(call, target, beside, &scope.databases, order.barrier).await.map_err(ActionError::after_change)?;
     stable(&mut session, order, &scope).await.map_err(ActionError::after_change)?;
     session.recorder().progress(&format!("writes of {} are refused", super::count_of(scope.frozen.len(), "account")));
     session.close().await;
@@ -217,6 +218,16 @@ async fn stable(session: &mut Session, order: &Order, scope: &Scope) -> Result<(
     }
 }
 
+/// No switch is open, and no way past the freeze.
+async fn is_closed(session: &mut Session, order: &Order, scope: &Scope) -> Result<(), ActionError> {
+    let (_, second) = wanted(session, order, scope).await?;
+    if let Some(sql) = scope.switches.statements_to(&second).into_iter().next() {
+        return Err(ActionError::touched(format!("the freeze does not hold: `{sql}` would still change something")));
+    }
+    bypass::refuse(&open_ways(session, order, scope).await?)?;
+    stable(session, order, scope).await
+}
+
 async fn prove(call: &Call, order: &Order, applied: &Applied) -> Result<Evidence, ActionError> {
     let failed = |what: String| ActionError::touched(format!("the freeze does not hold: {what}"));
     let target = own_target(call)?;
@@ -225,13 +236,10 @@ async fn prove(call: &Call, order: &Order, applied: &Applied) -> Result<Evidence
     if let Some(sql) = revokes(&scope.denied()).into_iter().next() {
         return Err(failed(format!("`{sql}` would still take something")));
     }
-    let (_, second) = wanted(&mut session, order, &scope).await?;
-    if let Some(sql) = scope.switches.statements_to(&second).into_iter().next() {
-        return Err(failed(format!("`{sql}` would still change something")));
-    }
-    bypass::refuse(&open_ways(&mut session, order, &scope).await?)?;
-    stable(&mut session, order, &scope).await?;
-    let flights = canary::fly_all(call, target, &mut session, &order.canaries, &scope.databases).await?;
+    let (identity, canaries) = (session.identity(), canary::ready(&mut session, &order.canaries, &scope.databases).await?);
+    let (flights, closed) = tokio::join!(canary::fly(call, target, &identity, &canaries), is_closed(&mut session, order, &scope));
+    closed?;
+    let flights = flights?;
     canary::all_refused(&flights).map_err(failed)?;
     let (position, _) = barrier::read(&mut session).await?;
     let moved = json!(position) != applied.outputs["fence"];
@@ -242,7 +250,6 @@ async fn prove(call: &Call, order: &Order, applied: &Applied) -> Result<Evidence
     }
     let covered = |account: &&Account| order.canaries.iter().any(|canary| canary.user == account.user);
     let uncovered: Vec<_> = scope.frozen.iter().filter(|account| !covered(account)).map(Account::label).collect();
-    let identity = session.identity();
     session.close().await;
     Ok(Evidence::new(json!({
         "identity": identity, "accounts": scope.frozen.iter().map(Account::label).collect::<Vec<_>>(),

@@ -14,6 +14,12 @@ use crate::connectors::tls::certificates;
 use crate::connectors::{ActionError, Call, Target};
 use crate::model::{Arguments, Span};
 
+/// The largest packet that the protocol knows: what a server sends is taken.
+const PACKET: usize = 1 << 30;
+
+/// Seconds of silence after which the library takes a connection of its own pool for dead; none is in one.
+const WAIT: usize = 28_800;
+
 /// Ready to connect, as often as it takes.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
@@ -65,7 +71,10 @@ impl Link {
             .pass(password)
             .ssl_opts(ssl)
             .tcp_keepalive(Some(Duration::from_secs(5)))
-            .stmt_cache_size(0);
+            .stmt_cache_size(0)
+            // Known, so that the library does not ask for them each time.
+            .max_allowed_packet(Some(PACKET))
+            .wait_timeout(Some(WAIT));
         let within = target.settings.opt_span("connect_within")?.unwrap_or(Span::from_secs(5)).as_duration();
         Ok(Self { opts: opts.into(), within, names: tls != "verify-ca", tls })
     }

@@ -5,12 +5,14 @@
 
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use mysql_async::consts::{ColumnFlags, ColumnType};
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Error, Row};
+use mysql_async::{ChangeUserOpts, Conn, Error, Row};
 use serde_json::json;
 
 use super::link::{Link, told};
+use crate::connectors::kept::{self, Kept};
 use crate::connectors::patience::{Patience, Stopped};
 use crate::connectors::{ActionError, Call, Recorder, Target};
 use crate::model::{Arguments, Object, Value};
@@ -32,6 +34,23 @@ pub(super) struct Session {
     patience: Patience,
     dialect: Dialect,
     identity: Value,
+    /// Where it may wait for the next verb, where it may.
+    home: Option<(Kept, Target)>,
+}
+
+/// A session between two verbs.
+struct Resting {
+    conn: Conn,
+    link: Link,
+    dialect: Dialect,
+    identity: Value,
+}
+
+#[async_trait]
+impl kept::Session for Resting {
+    async fn end(self: Box<Self>) {
+        let _ = tokio::time::timeout(STOPPING, self.conn.disconnect()).await;
+    }
 }
 
 /// Why a statement failed.
@@ -111,14 +130,35 @@ const STOPPING: Duration = Duration::from_millis(400);
 const SETUP: &str = "SET SESSION sql_mode = CONCAT('STRICT_TRANS_TABLES' /*M! , ',NO_AUTO_CREATE_USER' */), time_zone = '+00:00', \
                      autocommit = 1";
 
-/// Opens a session with a target, and asserts who the server is.
+/// A session with a target, whose server was asserted to be the right one when the session was opened: a connection does not move
+/// to another server. It is one that waits, where one does.
 pub(super) async fn open(call: &Call, target: &Target) -> Result<Session, ActionError> {
-    let session = open_link(call, target, Link::of(call, target)?).await?;
+    if let Some(session) = waiting(call, target).await {
+        return Ok(session);
+    }
+    let mut session = open_link(call, target, Link::of(call, target)?).await?;
     assert_identity(&target.settings, &session).map_err(|why| {
         ActionError::untouched(format!("{} is another server: {why}", target.name))
             .hint("compare the target's `url` and `identity`; nothing was changed")
     })?;
+    session.home = Some((call.kept.clone(), target.clone()));
     Ok(session)
+}
+
+/// A session that waits for a verb and still answers.
+async fn waiting(call: &Call, target: &Target) -> Option<Session> {
+    let Resting { mut conn, link, dialect, identity } = call.kept.take(target)?;
+    let begun = Instant::now();
+    // Logs in again: an open session would keep the privileges of its login. Whoever ended it meanwhile has ended nothing of ours:
+    // a new one is opened then.
+    tokio::time::timeout(STOPPING, conn.change_user(ChangeUserOpts::default())).await.ok()?.ok()?;
+    let home = Some((call.kept.clone(), target.clone()));
+    let (recorder, patience) = (call.recorder.clone(), Patience::of(call));
+    let mut session = Session { conn, link, recorder, patience, dialect, identity, home };
+    tokio::time::timeout(STOPPING, session.silently(SETUP)).await.ok()?.ok()?;
+    let end = format!("ok, connection {} again", session.connection_id());
+    session.recorder.question(&format!("connect {}", session.link.address()), begun.elapsed(), &end);
+    Some(session)
 }
 
 /// Opens a session over another way, such as one of an application's account; the caller says what the identity is worth.
@@ -135,7 +175,7 @@ pub(super) async fn open_link(call: &Call, target: &Target, link: Link) -> Resul
     let end = opened.as_ref().map_or_else(ToString::to_string, |conn| format!("ok, connection {}", conn.id()));
     call.recorder.question(&format!("connect {} (tls {})", link.address(), link.tls), begun.elapsed(), &end);
     let (conn, recorder) = (opened?, call.recorder.clone());
-    let mut session = Session { conn, link, recorder, patience, dialect: Dialect::MySql, identity: Value::Null };
+    let mut session = Session { conn, link, recorder, patience, dialect: Dialect::MySql, identity: Value::Null, home: None };
     session.silently(SETUP).await?;
     session.identify().await?;
     Ok(session)
@@ -250,6 +290,8 @@ impl Session {
             rows = &mut asked => return Ok(rows?.into_iter().map(object).collect()),
             stopped = patience.over() => stopped,
         };
+        // The order to stop may come late and meet the next statement: there is none after this verb.
+        self.home = None;
         let killed = kill_query(&self.link, id).await;
         match tokio::time::timeout(STOPPING, asked).await {
             // It was done before the order to stop came.
@@ -265,9 +307,15 @@ impl Session {
         self.patience = self.patience.at_most(span);
     }
 
-    /// Ends the session in an orderly way.
+    /// Ends the session in an orderly way: it waits for the next verb, as if it were new, or says goodbye.
     pub(super) async fn close(self) {
-        let _ = tokio::time::timeout(STOPPING, self.conn.disconnect()).await;
+        let Self { mut conn, link, dialect, identity, home, .. } = self;
+        if let Some((kept, target)) = home
+            && matches!(tokio::time::timeout(STOPPING, conn.reset()).await, Ok(Ok(true)))
+        {
+            return kept.keep(&target, Resting { conn, link, dialect, identity }).await;
+        }
+        let _ = tokio::time::timeout(STOPPING, conn.disconnect()).await;
     }
 }
 

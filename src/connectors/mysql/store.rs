@@ -153,4 +153,11 @@ impl TableStore for Store {
         self.give_back(session);
         Ok(measured)
     }
+
+    async fn rest(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        for session in idle {
+            session.close().await;
+        }
+    }
 }

@@ -38,6 +38,9 @@ pub trait TableStore: Send + Sync {
 
     /// Measures one table, exactly.
     async fn measure(&self, table: &str, measures: &[Measure]) -> Result<Measured, ActionError>;
+
+    /// The check is over: what the store holds open may wait for another verb.
+    async fn rest(&self) {}
 }
 
 /// Opens the store behind a target, for this call.
