@@ -124,7 +124,8 @@ fn night(contender: Contender, round: usize) -> Figures {
         Contender::Floor => floor::night(&shop),
         Contender::Pointsman => {
             let mut executor = shop.executor("run");
-            executor.run(&asking_nobody(&shop), &shop.sandbox.path().join("params.yaml"), &[]);
+            executor.run(&asking_before(&shop), &shop.sandbox.path().join("params.yaml"), &[]);
+            approve(&executor);
             let ended = executor.end(Duration::from_secs(120));
             assert_eq!(ended.code, 0, "{}", ended.account);
             keep(&shop, round);
@@ -161,20 +162,45 @@ fn bring_the_replica_close(shop: &Shop) -> Duration {
     }
 }
 
-/// The runbook of the night without its gate: the others ask nobody either, and how long a person thinks is not what is measured.
-fn asking_nobody(shop: &Shop) -> PathBuf {
+/// The runbook of the night with its gate in front of the freeze: the others ask nobody, and how long a person thinks is not what is
+/// measured.
+fn asking_before(shop: &Shop) -> PathBuf {
     let runbook = shop.sandbox.runbook();
     let text = std::fs::read_to_string(&runbook).unwrap();
     let begin = text.find("  go-live:").unwrap();
-    let gate = &text[begin..begin + text[begin..].find("\n\n").unwrap() + 2];
-    assert!(gate.contains("gate.approval"), "{gate}");
-    let needs = gate.lines().find(|line| line.contains("needs:")).unwrap().trim();
-    let text = text.replace(gate, "").replace("needs: [go-live]", needs);
-    let folder = shop.sandbox.path().with_file_name("asking-nobody");
+    let gate = &text[begin..begin + text[begin..].find("\n\n").unwrap()];
+    let line = |word: &str| gate.lines().find(|line| line.trim_start().starts_with(word)).unwrap();
+    let (needs, prompt) = (line("needs:"), line("prompt:"));
+    let early = gate.replace(needs, "    needs: [orders-drained]").replace(prompt, "      prompt: \"Sell from the cloud?\"");
+    let moved = [
+        (gate.to_owned() + "\n\n", String::new()),
+        ("    needs: [go-live]\n".to_owned(), format!("{needs}\n")),
+        ("  freeze-old: ".to_owned(), format!("{early}\n\n  freeze-old: ")),
+        (
+            "    needs: [orders-drained]\n    action: mysql.freeze_writes".to_owned(),
+            "    needs: [go-live]\n    action: mysql.freeze_writes".to_owned(),
+        ),
+    ];
+    let text = moved.iter().fold(text.clone(), |text, (from, to)| {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        text.replace(from, to)
+    });
+    let folder = shop.sandbox.path().with_file_name("asking-before");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::copy(runbook.with_file_name("people.yaml"), folder.join("people.yaml")).unwrap();
     std::fs::write(folder.join("runbook.yaml"), text).unwrap();
     folder.join("runbook.yaml")
+}
+
+/// Says yes as soon as the run asks.
+fn approve(executor: &executor::Executor) {
+    let end = Instant::now() + Duration::from_secs(120);
+    while !executor.log().lines().any(|line| line.split_whitespace().nth(2) == Some("asks")) {
+        assert!(Instant::now() < end, "nobody was asked:\n{}", executor.account());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let answer = executor.order(&["approve", "go-live"]);
+    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
 }
 
 /// Keeps the home of a run, where somebody wants to see what each statement took.
