@@ -65,7 +65,12 @@ impl Kept {
         session.downcast::<S>().ok().map(|session| *session)
     }
 
-    /// Lets a session wait for the next verb with its target.
+    /// Whether one more session with this target may wait.
+    pub fn has_room(&self, target: &Target) -> bool {
+        self.waiting().sessions.iter().filter(|resting| resting.target == *target).count() < self.most
+    }
+
+    /// Lets a session wait for the next verb with its target; ends it where there is no room.
     pub async fn keep<S: Session>(&self, target: &Target, session: S) {
         match self.admit(target, Box::new(session)) {
             Err(session) => session.end().await,
@@ -81,10 +86,10 @@ impl Kept {
 
     /// Its number among those that wait; back with it where enough do.
     fn admit(&self, target: &Target, session: Box<dyn Session>) -> Result<u64, Box<dyn Session>> {
-        let mut waiting = self.waiting();
-        if waiting.sessions.iter().filter(|resting| resting.target == *target).count() >= self.most {
+        if !self.has_room(target) {
             return Err(session);
         }
+        let mut waiting = self.waiting();
         let number = waiting.next;
         waiting.next += 1;
         waiting.sessions.push(Resting { number, target: target.clone(), session });

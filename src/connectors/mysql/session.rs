@@ -311,6 +311,7 @@ impl Session {
     pub(super) async fn close(self) {
         let Self { mut conn, link, dialect, identity, home, .. } = self;
         if let Some((kept, target)) = home
+            && kept.has_room(&target)
             && matches!(tokio::time::timeout(STOPPING, conn.reset()).await, Ok(Ok(true)))
         {
             return kept.keep(&target, Resting { conn, link, dialect, identity }).await;
