@@ -21,6 +21,7 @@ use pointsman::model::{Actor, Digest, RunId, RunOutcome, StepId, Timestamp};
 use pointsman::run::Event;
 use serde_json::json;
 
+/// `POINTSMAN_BENCH_RECORDS` makes it another number.
 const RECORDS: usize = 1_000_000;
 
 fn main() {
@@ -30,13 +31,14 @@ fn main() {
     let (run, mut log, mut writer) = start(home.path());
     println!("checkpoints of a log that is empty");
     checkpoints(home.path(), &run, &mut log, &mut writer);
+    let records = std::env::var("POINTSMAN_BENCH_RECORDS").map_or(RECORDS, |records| records.parse().unwrap());
     let began = Instant::now();
-    for n in 0..RECORDS {
+    for n in 0..records {
         append(&mut writer, intent(n));
     }
     append(&mut writer, Event::RunEnded { outcome: RunOutcome::Succeeded });
     writer.settle().unwrap();
-    println!("writing {RECORDS} records: {:.1} s", began.elapsed().as_secs_f64());
+    println!("writing {records} records: {:.1} s", began.elapsed().as_secs_f64());
     let began = Instant::now();
     log.follow(&run.journal(), None).unwrap();
     log.sign().unwrap();
