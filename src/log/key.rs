@@ -261,6 +261,8 @@ impl fmt::Debug for Signer {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
     use super::*;
 
     /// The example of Go's own implementation of signed notes, which the C2SP format was written down from.

@@ -267,6 +267,8 @@ pub fn root_with(known: &[(u64, Digest)], size: u64, others: &[Digest]) -> Optio
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
     use proptest::prelude::*;
 
     use super::*;
