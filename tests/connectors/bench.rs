@@ -40,6 +40,11 @@ impl Bench {
         Self { run: RunId::new(format!("alone-{}-{number}", std::process::id())), ..Self::new() }
     }
 
+    /// The same, and every verb opens sessions of its own: what changed at the server a moment ago is seen.
+    pub fn with_new_sessions(self) -> Self {
+        Self { kept: Kept::nothing(), ..self }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -26,7 +26,7 @@ fn account(page: &str, action: &str) -> String {
 }
 
 fn bench(servers: &[(&str, &MariaDb)]) -> Bench {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new().with_new_sessions();
     for (name, server) in servers {
         let url = format!("mysql://pointsman@127.0.0.1:{}", server.port);
         bench.target(name, "mysql", json!({ "url": url, "password": PASSWORD, "identity": { "server_id": server.server_id } }));

@@ -1,8 +1,7 @@
 //! Rows of a real MariaDB: read under conditions by a query that cannot write, and deleted when their number is right.
 
-use pointsman::connectors::kept::Kept;
 use pointsman::connectors::mysql::{Delete, Query};
-use pointsman::connectors::{Act as _, ActionError, Applied, Call, Inspect as _};
+use pointsman::connectors::{Act as _, ActionError, Applied, Inspect as _};
 use pointsman::model::{Finding, Touch};
 use serde_json::{Value, json};
 
@@ -20,7 +19,7 @@ const SPOIL: &str = "CREATE FUNCTION shop.spoil() RETURNS INT DETERMINISTIC MODI
     BEGIN DELETE FROM shop.orders; RETURN 1; END";
 
 fn bench(port: u16) -> Bench {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new().with_new_sessions();
     bench.target("shop", "mysql", json!({ "url": format!("mysql://pointsman@127.0.0.1:{port}/shop"), "password": "r0ws" }));
     bench
 }
@@ -157,8 +156,7 @@ async fn a_delete_that_is_cut_off_is_in_doubt_from_the_commit_on_and_only_then()
     server.run(SHOP).await;
     let proxy = Proxy::before(server.port).await;
     let bench = bench(proxy.port);
-    // The bytes are counted from the opening of a session on.
-    let call = Call { kept: Kept::nothing(), ..bench.call("delete", Some("shop"), order(json!(2))) };
+    let call = bench.call("delete", Some("shop"), order(json!(2)));
     let snapshot = Delete.capture(&call).await.unwrap();
     // How many bytes the server answers until the commit is done; every time as many.
     proxy.cut_after(FAR);

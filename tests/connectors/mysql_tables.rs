@@ -20,7 +20,7 @@ fn server(bench: &mut Bench, name: &str, server: &MariaDb, database: &str) {
 
 async fn pair(sql: &str) -> (MariaDb, MariaDb, Bench) {
     let (old, new) = tokio::join!(MariaDb::start(), MariaDb::start());
-    let mut bench = Bench::new();
+    let mut bench = Bench::new().with_new_sessions();
     for (name, side) in [("old", &old), ("new", &new)] {
         side.run(READER).await;
         side.run(sql).await;

@@ -134,11 +134,15 @@ pub(super) async fn start(session: &mut Session, channel: &str, reads: bool, app
     let dialect = session.dialect();
     let gone = || ActionError::touched("the server follows nobody any more");
     let now = Following::of(&Replica::read(session, channel).await?.ok_or_else(gone)?);
-    for (wanted, running, thread) in [(applies, now.applies, " SQL_THREAD"), (reads, now.reads, " IO_THREAD")] {
-        if wanted && !running {
-            let sql = named(dialect, channel, "START", thread);
-            session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
-        }
+    let threads = match (applies && !now.applies, reads && !now.reads) {
+        (true, true) => Some(""),
+        (true, false) => Some(" SQL_THREAD"),
+        (false, true) => Some(" IO_THREAD"),
+        (false, false) => None,
+    };
+    if let Some(threads) = threads {
+        let sql = named(dialect, channel, "START", threads);
+        session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
     }
     let patience = session.patience().clone();
     loop {

@@ -85,8 +85,7 @@ impl Inspect for Promote {
             statements,
             undo_statements: vec![
                 Following::of(&replica).change(dialect, &channel, "").1,
-                named(dialect, &channel, "START", " SQL_THREAD"),
-                named(dialect, &channel, "START", " IO_THREAD"),
+                named(dialect, &channel, "START", ""),
             ],
             blockers: gtid.into_iter().collect(),
             ..Inspection::default()

@@ -44,6 +44,7 @@ struct Resting {
     link: Link,
     dialect: Dialect,
     identity: Value,
+    since: Instant,
 }
 
 #[async_trait]
@@ -122,6 +123,9 @@ const ENDED: [u16; 2] = [1053, 1927];
 /// `KILL QUERY` stopped the statement.
 const INTERRUPTED: [u16; 2] = [1317, 1969];
 
+/// How long a session may wait for a verb of the same moment without logging in again: nobody gives or takes a privilege meanwhile.
+const STILL_FRESH: Duration = Duration::from_millis(500);
+
 /// How long a statement that was told to stop may take to say so.
 const STOPPING: Duration = Duration::from_millis(400);
 
@@ -147,11 +151,13 @@ pub(super) async fn open(call: &Call, target: &Target) -> Result<Session, Action
 
 /// A session that waits for a verb and still answers.
 async fn waiting(call: &Call, target: &Target) -> Option<Session> {
-    let Resting { mut conn, link, dialect, identity } = call.kept.take(target)?;
+    let Resting { mut conn, link, dialect, identity, since } = call.kept.take(target)?;
     let begun = Instant::now();
     // Logs in again: an open session would keep the privileges of its login. Whoever ended it meanwhile has ended nothing of ours:
     // a new one is opened then.
-    tokio::time::timeout(STOPPING, conn.change_user(ChangeUserOpts::default())).await.ok()?.ok()?;
+    if since.elapsed() > STILL_FRESH {
+        tokio::time::timeout(STOPPING, conn.change_user(ChangeUserOpts::default())).await.ok()?.ok()?;
+    }
     let home = Some((call.kept.clone(), target.clone()));
     let (recorder, patience) = (call.recorder.clone(), Patience::of(call));
     let mut session = Session { conn, link, recorder, patience, dialect, identity, home };
@@ -314,7 +320,7 @@ impl Session {
             && kept.has_room(&target)
             && matches!(tokio::time::timeout(STOPPING, conn.reset()).await, Ok(Ok(true)))
         {
-            return kept.keep(&target, Resting { conn, link, dialect, identity }).await;
+            return kept.keep(&target, Resting { conn, link, dialect, identity, since: Instant::now() }).await;
         }
         let _ = tokio::time::timeout(STOPPING, conn.disconnect()).await;
     }

@@ -48,10 +48,7 @@ impl Inspect for StopReplica {
             identity: session.identity(),
             state: json!({ "replica": replica.facts(), "applied": position(&mut session).await? }),
             statements: vec![named(dialect, &channel, "STOP", "")],
-            undo_statements: vec![
-                named(dialect, &channel, "START", " SQL_THREAD"),
-                named(dialect, &channel, "START", " IO_THREAD"),
-            ],
+            undo_statements: vec![named(dialect, &channel, "START", "")],
             ..Inspection::default()
         };
         session.close().await;
