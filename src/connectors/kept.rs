@@ -1,7 +1,7 @@
 //! Sessions that wait for the next verb, so that a step does not open one for each of its verbs while nobody may write.
 //!
 //! A session comes here only after a verb has ended it in good order, and set back to how it was when it was opened; one that met
-//! an error is never seen again. Who takes one asks the server something before relying on it. None waits longer than [`REST`].
+//! an error is never seen again. Who takes one asks the server something before relying on it. None waits longer than 20 seconds.
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
