@@ -83,10 +83,7 @@ impl Inspect for Promote {
             identity: session.identity(),
             state: json!({ "replica": replica.facts(), "lacks": lacks, "read_only": was }),
             statements,
-            undo_statements: vec![
-                Following::of(&replica).change(dialect, &channel, "").1,
-                named(dialect, &channel, "START", ""),
-            ],
+            undo_statements: vec![Following::of(&replica).change(dialect, &channel, "").1, named(dialect, &channel, "START", "")],
             blockers: gtid.into_iter().collect(),
             ..Inspection::default()
         };
