@@ -8,18 +8,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::batch::Batch;
 use super::clock::{Clock, Reading, until};
+use super::ears::Ears;
 use super::hands::Hands;
 use super::logbook::{self, Logbook, is_moment};
 use super::message::Request;
 use super::pen::Pen;
 use super::people::Watch;
+use super::run_name::fresh_id;
 use super::socket::{self, Incoming};
 use super::target_lock::TargetLocks;
 use super::{EngineError, Home, identity, load, notary};
 use crate::authority::Claim;
-use crate::connectors::{Note, Registry};
+use crate::connectors::Registry;
 use crate::journal::{Files, LockError, Nonce, Reader, RunFolder, Writer, open};
-use crate::model::{Actor, Digest, RunId, RunOutcome, Timestamp};
+use crate::model::{Actor, RunId, RunOutcome, Timestamp};
 use crate::plan::Plan;
 use crate::run::{Answer, Command, Conductor, Event, Input, Phase, Record, State};
 
@@ -43,14 +45,6 @@ pub trait Observer {
 /// Watches nothing.
 impl Observer for () {
     fn recorded(&mut self, _state: &State, _records: &[Record]) {}
-}
-
-/// What an executor listens to.
-struct Ears {
-    inputs: UnboundedReceiver<Input>,
-    notes: UnboundedReceiver<Note>,
-    orders: UnboundedReceiver<Incoming>,
-    stop: CancellationToken,
 }
 
 /// How an executor let go of its run.
@@ -398,13 +392,4 @@ fn lock(folder: &RunFolder, run: &RunId) -> Result<Files, EngineError> {
         LockError::Io(error) => EngineError::io("cannot lock the run", folder.lock())(error),
         held => EngineError::Busy { run: run.clone(), source: held },
     })
-}
-
-/// The runbook's name, the day, and a random tail.
-fn fresh_id(runbook: &str, now: Timestamp) -> std::io::Result<RunId> {
-    let mut tail = [0; 8];
-    getrandom::fill(&mut tail).map_err(std::io::Error::other)?;
-    let day: String = now.to_string().chars().take(10).filter(char::is_ascii_digit).collect();
-    let tail = Digest::of(&tail).short();
-    Ok(RunId::new(format!("{runbook}-{day}-{}", &tail[..6])))
 }

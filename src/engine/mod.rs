@@ -13,10 +13,12 @@ pub mod notary;
 pub mod order;
 
 mod batch;
+mod ears;
 mod hands;
 mod message;
 mod pen;
 mod people;
+mod run_name;
 mod secrets;
 mod socket;
 mod target_lock;
