@@ -23,13 +23,34 @@ const ESCALATE_TO: ParamSpec =
     ParamSpec::optional("escalate_to", ParamType::Text, "with `on_deadline: escalate`: the role that may then fill any place");
 const APPROVED_BY: OutputSpec = OutputSpec { name: "approved_by", doc: "the persons who approved, in order" };
 
-pub(super) const ACTIONS: &[ActionSpec] = &[
+/// A wait of the engine: nothing is sent to anybody, so there is nothing to look for after a crash and nothing to undo.
+const fn wait(
+    name: &'static str,
+    summary: &'static str,
+    nature: Nature,
+    params: &'static [ParamSpec],
+    outputs: &'static [OutputSpec],
+) -> ActionSpec {
     ActionSpec {
-        name: "gate.approval",
-        summary: "Waits until persons of the roster have approved; one rejection closes the gate",
-        nature: Nature::Approval,
+        name,
+        summary,
+        nature,
         target: TargetRule::None,
-        params: &[
+        params,
+        outputs,
+        repeat: Repeat::Ensures,
+        has_probe: false,
+        undo: UndoSpec::NotNeeded,
+        facts: &[],
+    }
+}
+
+pub(super) const ACTIONS: &[ActionSpec] = &[
+    wait(
+        "gate.approval",
+        "Waits until persons of the roster have approved; one rejection closes the gate",
+        Nature::Approval,
+        &[
             ParamSpec::required("approvers", ParamType::Map(&ParamType::Integer), "how many persons of each role must approve"),
             NOT,
             DEADLINE,
@@ -52,18 +73,13 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
             ),
             ParamSpec::required("prompt", ParamType::Text, "what is being decided, in words"),
         ],
-        outputs: &[APPROVED_BY],
-        repeat: Repeat::Ensures,
-        has_probe: false,
-        undo: UndoSpec::NotNeeded,
-        facts: &[],
-    },
-    ActionSpec {
-        name: "gate.poll",
-        summary: "Asks every role for go or no-go; one no-go closes the gate",
-        nature: Nature::Approval,
-        target: TargetRule::None,
-        params: &[
+        &[APPROVED_BY],
+    ),
+    wait(
+        "gate.poll",
+        "Asks every role for go or no-go; one no-go closes the gate",
+        Nature::Approval,
+        &[
             ParamSpec::required(
                 "roles",
                 ParamType::List(&ParamType::Text),
@@ -76,18 +92,13 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
             SIGNATURE,
             ParamSpec::required("prompt", ParamType::Text, "what is polled, in words"),
         ],
-        outputs: &[APPROVED_BY],
-        repeat: Repeat::Ensures,
-        has_probe: false,
-        undo: UndoSpec::NotNeeded,
-        facts: &[],
-    },
-    ActionSpec {
-        name: "gate.roll_call",
-        summary: "Waits until one person of every role has said that they are there, before the window opens",
-        nature: Nature::Approval,
-        target: TargetRule::None,
-        params: &[
+        &[APPROVED_BY],
+    ),
+    wait(
+        "gate.roll_call",
+        "Waits until one person of every role has said that they are there, before the window opens",
+        Nature::Approval,
+        &[
             ParamSpec::required(
                 "roles",
                 ParamType::List(&ParamType::Text),
@@ -99,36 +110,22 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
             SIGNATURE,
             ParamSpec::default("prompt", ParamType::Text, "\"Are you there?\"", "what is asked, in words"),
         ],
-        outputs: &[APPROVED_BY],
-        repeat: Repeat::Ensures,
-        has_probe: false,
-        undo: UndoSpec::NotNeeded,
-        facts: &[],
-    },
-    ActionSpec {
-        name: "gate.hold",
-        summary: "Waits for a length of time, also across restarts",
-        nature: Nature::Hold,
-        target: TargetRule::None,
-        params: &[ParamSpec::required("duration", ParamType::Duration, "how long")],
-        outputs: &[],
-        repeat: Repeat::Ensures,
-        has_probe: false,
-        undo: UndoSpec::NotNeeded,
-        facts: &[],
-    },
-    ActionSpec {
-        name: "gate.window",
-        summary: "Waits until the runbook's window is open; a window that has closed fails the step",
-        nature: Nature::Window,
-        target: TargetRule::None,
-        params: &[],
-        outputs: &[],
-        repeat: Repeat::Ensures,
-        has_probe: false,
-        undo: UndoSpec::NotNeeded,
-        facts: &[],
-    },
+        &[APPROVED_BY],
+    ),
+    wait(
+        "gate.hold",
+        "Waits for a length of time, also across restarts",
+        Nature::Hold,
+        &[ParamSpec::required("duration", ParamType::Duration, "how long")],
+        &[],
+    ),
+    wait(
+        "gate.window",
+        "Waits until the runbook's window is open; a window that has closed fails the step",
+        Nature::Window,
+        &[],
+        &[],
+    ),
     ActionSpec {
         name: "manual.task",
         summary: "Asks a person to do something and to report it",
