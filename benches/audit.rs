@@ -17,9 +17,11 @@ use pointsman::journal::head::Clocks;
 use pointsman::journal::{Files, Nonce, RunFolder, Writer};
 use pointsman::log::store::Origin;
 use pointsman::log::{Asked, Log, LogFolder, Outside, Witness, http};
-use pointsman::model::{Actor, Digest, RunId, RunOutcome, StepId, Timestamp};
+use pointsman::model::{Actor, Digest, RunId, RunOutcome, Timestamp};
 use pointsman::run::Event;
-use serde_json::json;
+mod records;
+
+use records::{append, intent};
 
 /// `POINTSMAN_BENCH_RECORDS` makes it another number.
 const RECORDS: usize = 1_000_000;
@@ -74,22 +76,6 @@ fn start(home: &Path) -> (RunFolder, Log, Writer) {
     );
     writer.commit().unwrap();
     (run, log, writer)
-}
-
-fn append(writer: &mut Writer, event: Event) {
-    writer.append(Timestamp::from_millis(1_795_219_200_000), 1, event).unwrap();
-}
-
-/// An intent as a real step writes it, some 400 bytes as a frame.
-fn intent(n: usize) -> Event {
-    Event::AttemptStarted {
-        step: StepId::new(format!("step-{n}")),
-        attempt: 1,
-        params: json!({"accounts": ["shop_app@%", "shop_job@%"], "databases": ["shop"]}),
-        identity: json!({"server_id": 101}),
-        snapshot: json!({"grants": ["SELECT", "INSERT", "UPDATE", "DELETE"]}),
-        timeout_ms: 120_000,
-    }
 }
 
 /// A durable batch of ten records, then a checkpoint over them, then a witness on the loopback: what each adds.

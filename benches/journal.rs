@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 use pointsman::audit;
 use pointsman::journal::head::Clocks;
 use pointsman::journal::{Files, Nonce, Reader, RunFolder, Writer, open};
-use pointsman::model::{Actor, Digest, RunId, StepId, Timestamp};
+use pointsman::model::{Actor, Digest, RunId, Timestamp};
 use pointsman::run::Event;
-use serde_json::json;
+mod records;
+
+use records::{append, intent};
 
 fn main() {
     let named = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
@@ -45,22 +47,6 @@ fn start(home: &Path, name: &str) -> (RunFolder, Writer) {
     append(&mut writer, started);
     writer.commit().unwrap();
     (folder, writer)
-}
-
-fn append(writer: &mut Writer, event: Event) {
-    writer.append(Timestamp::from_millis(1_795_219_200_000), 1, event).unwrap();
-}
-
-/// An intent as a real step writes it, some 400 bytes as a frame.
-fn intent(n: usize) -> Event {
-    Event::AttemptStarted {
-        step: StepId::new(format!("step-{n}")),
-        attempt: 1,
-        params: json!({"accounts": ["shop_app@%", "shop_job@%"], "databases": ["shop"]}),
-        identity: json!({"server_id": 101}),
-        snapshot: json!({"grants": ["SELECT", "INSERT", "UPDATE", "DELETE"]}),
-        timeout_ms: 120_000,
-    }
 }
 
 /// Durable appends in batches, in turns with a loop that writes as many bytes and syncs as often.
