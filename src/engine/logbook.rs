@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Home;
+use super::run_name::tail;
 use crate::journal::RunFolder;
 use crate::log::store::{Made, Origin};
 use crate::log::{Courier, Log, LogError, LogFolder, Outside, WitnessLevel, diary};
-use crate::model::{Digest, Timestamp};
+use crate::model::Timestamp;
 use crate::run::{Effect, Event, Phase, Record, State};
 
 /// How old the last checkpoint of an active run may be.
@@ -216,9 +217,7 @@ pub fn open(home: &Home, origin: Origin, now: Timestamp) -> Result<(Log, Made), 
     let folder = LogFolder::of_home(home.path());
     let host = nix::unistd::gethostname().map_or_else(|_| "unknown".to_owned(), |name| name.to_string_lossy().into_owned());
     let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || "-._".contains(*c)).collect();
-    let mut tail = [0; 8];
-    getrandom::fill(&mut tail).map_err(|error| LogError::NoChance(std::io::Error::other(error)))?;
-    let name = format!("{host}/pointsman/{}", &Digest::of(&tail).short()[..8]);
+    let name = format!("{host}/pointsman/{}", tail::<8>().map_err(LogError::NoChance)?);
     Log::open_or_make(&folder, &name, origin, now)
 }
 
