@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -37,6 +38,8 @@ pub enum Then {
     Cut,
     /// It stands still until the server closes it.
     Hold,
+    /// The client is told this instead, and then it is cut.
+    Say(&'static str),
 }
 
 /// A trap for the next order from a client that holds some text.
@@ -120,13 +123,19 @@ impl Wire {
         }
         let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let (client_in, client_out) = client.into_split();
-        let (server_in, server_out) = server.into_split();
+        let (mut client_in, mut client_out) = client.into_split();
+        let (mut server_in, mut server_out) = server.into_split();
         let mut fault = self.fault.clone();
-        tokio::select! {
-            () = self.pump(client_in, server_out, false) => {}
-            () = self.pump(server_in, client_out, true) => {}
-            _ = fault.wait_for(|fault| *fault == Fault::Cut) => { self.fired.fetch_add(1, Ordering::SeqCst); }
+        let caught = tokio::select! {
+            caught = self.pump(&mut client_in, &mut server_out, false) => caught,
+            caught = self.pump(&mut server_in, &mut client_out, true) => caught,
+            _ = fault.wait_for(|fault| *fault == Fault::Cut) => {
+                self.fired.fetch_add(1, Ordering::SeqCst);
+                None
+            }
+        };
+        if let Some(Then::Say(text)) = caught {
+            let _ = client_out.write_all(text.as_bytes()).await;
         }
     }
 
@@ -143,10 +152,11 @@ impl Wire {
         }
     }
 
-    async fn pump(&self, mut from: tokio::net::tcp::OwnedReadHalf, mut to: tokio::net::tcp::OwnedWriteHalf, answers: bool) {
+    /// Carries one direction until it ends; what was caught, if a trap ended it.
+    async fn pump(&self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, answers: bool) -> Option<Then> {
         let mut buffer = vec![0; 16 * 1024];
         loop {
-            let Ok(length @ 1..) = from.read(&mut buffer).await else { return };
+            let Ok(length @ 1..) = from.read(&mut buffer).await else { return None };
             let fault = *self.fault.borrow();
             match fault {
                 Fault::None | Fault::Cut => {}
@@ -165,7 +175,7 @@ impl Wire {
                 self.fired.fetch_add(1, Ordering::SeqCst);
                 // What is held goes nowhere; the end of either side ends both.
                 while then == Then::Hold && matches!(from.read(&mut buffer).await, Ok(1..)) {}
-                return;
+                return Some(then);
             }
             if answers {
                 let left = self.cut_after.load(Ordering::SeqCst);
@@ -175,12 +185,12 @@ impl Wire {
                     if left <= length {
                         let _ = to.write_all(&buffer[..passed]).await;
                         self.fired.fetch_add(1, Ordering::SeqCst);
-                        return;
+                        return None;
                     }
                 }
             }
             if to.write_all(&buffer[..passed]).await.is_err() {
-                return;
+                return None;
             }
         }
     }

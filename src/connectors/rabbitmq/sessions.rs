@@ -16,6 +16,8 @@ use crate::model::Value;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A connection that logged in just before the deny is tracked by then.
 const SETTLE: Duration = Duration::from_millis(250);
+/// So often a close is asked for whose list of connections changed under it.
+const ASK_AT_MOST: u32 = 10;
 
 /// What closing did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -71,15 +73,39 @@ pub(super) async fn close(broker: &Broker, users: &[&str], within: Duration, bef
 }
 
 /// Asks for connections to be closed: all of a user at once, or by name where it has others in other virtual hosts.
+///
+/// A connection that ends by itself under the request makes the broker answer 500, with the rest of the list perhaps still open
+/// (its reader process is gone when it is called). That is no refusal: the list is read again, and what is left is asked for again.
 async fn ask(broker: &Broker, user: &str, open: &BTreeSet<String>, all: bool, done: usize) -> Result<(), ActionError> {
-    let failed = |trouble: Trouble| trouble.changing(&format!("closing the connections of {user}"), done);
+    let mut left = open.clone();
+    let mut all = all;
+    for turn in 1.. {
+        let done = if turn == 1 { done } else { done.max(1) };
+        let failed = |trouble: Trouble| trouble.changing(&format!("closing the connections of {user}"), done);
+        match ask_once(broker, user, &left, all).await {
+            Ok(()) => return Ok(()),
+            Err(Trouble::Refused(500, _)) if turn < ASK_AT_MOST => {}
+            Err(trouble) => return Err(failed(trouble)),
+        }
+        broker.patience().sleep(LOOK_EVERY).await.map_err(|stopped| ActionError::touched(format!("closing connections: {stopped}")))?;
+        let rows = broker.read(&["connections", "username", user], "").await;
+        let (here, elsewhere) = split(broker, &rows.map_err(|trouble| failed(trouble).after_change())?);
+        left.retain(|name| here.contains(name));
+        all = elsewhere == 0 && left.len() == here.len();
+        if left.is_empty() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+async fn ask_once(broker: &Broker, user: &str, open: &BTreeSet<String>, all: bool) -> Result<(), Trouble> {
     if all {
-        broker.delete(&["connections", "username", user]).await.map_err(failed)?;
-        return Ok(());
+        return broker.delete(&["connections", "username", user]).await.map(|_| ());
     }
     for name in open {
         // One that the statistics do not know yet answers "not found"; it is asked for again while it is waited for.
-        broker.delete(&["connections", name]).await.map_err(failed)?;
+        broker.delete(&["connections", name]).await?;
     }
     Ok(())
 }

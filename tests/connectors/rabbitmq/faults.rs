@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Client, freezing, shop};
 use crate::bench::{Bench, CANARY, attempt};
 use crate::servers::missing;
-use crate::servers::proxy::{Fault, Proxy};
+use crate::servers::proxy::{At, Fault, Proxy, Then};
 use crate::servers::rabbitmq::Rabbit;
 
 /// The account of the documentation: the tag, and a row with which it can connect and do nothing else.
@@ -93,6 +93,44 @@ async fn a_cut_at_any_byte_leaves_a_state_that_is_known_and_undone() {
     attempt(&Drain, &bench.call("drain", Some("mq"), drain)).await.unwrap();
     FreezeWrites.undo(&call, &snapshot).await.unwrap();
     assert_eq!(rabbit.definitions().await, before);
+}
+
+/// What the broker says to a close whose connection ends by itself at the same instant.
+const GONE_UNDER_IT: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 47\r\ncontent-type: application/json\r\n\r\n\
+                             {\"error\":\"Internal Server Error\",\"reason\":null}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_ends_while_it_is_closed_is_no_failure() {
+    if missing("rabbitmqctl", "rabbitmq-server") {
+        return;
+    }
+    let rabbit = Rabbit::start().await;
+    shop(&rabbit, "shop").await;
+    least(&rabbit).await;
+    let proxy = Proxy::before(rabbit.http).await;
+    let mut bench = Bench::new();
+    bench.target("mq", "rabbitmq", target(&rabbit, proxy.port));
+    // The list stays open (the broker stopped at the first of it), or is closed to its end.
+    for at in [At::Order, At::Answer] {
+        let _clients = [Client::login(&rabbit, "shop").await, Client::login(&rabbit, "shop").await];
+        rabbit.until_connected("shop", 2).await;
+        proxy.trap("DELETE /", at, Then::Say(GONE_UNDER_IT));
+        let fired = proxy.fired();
+        let close = json!({ "users": ["shop"], "quiet_for": "1ms", "close_within": "60s" });
+        let mut call = bench.call("close", Some("mq"), close);
+        call.deadline += Duration::from_secs(100);
+        let (_, applied, _) = attempt(&CloseConnections, &call).await.unwrap();
+        assert_eq!(proxy.fired(), fired + 1);
+        assert_eq!(applied.outputs["closed"], json!(2));
+        rabbit.until_connected("shop", 0).await;
+    }
+    // A freeze lives with it too, and is whole.
+    let _client = Client::login(&rabbit, "shop").await;
+    rabbit.until_connected("shop", 1).await;
+    proxy.trap("DELETE /", At::Order, Then::Say(GONE_UNDER_IT));
+    let fired = proxy.fired();
+    attempt(&FreezeWrites, &bench.call("freeze", Some("mq"), freezing(&["shop"], &["user:operator"]))).await.unwrap();
+    assert_eq!(proxy.fired(), fired + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
