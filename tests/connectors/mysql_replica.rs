@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable as _;
-use pointsman::connectors::mysql::WaitReplica;
-use pointsman::connectors::{ActionError, Applied, Call, Inspect as _};
+use pointsman::connectors::mysql::{ReplicateFrom, WaitReplica};
+use pointsman::connectors::{Act as _, ActionError, Applied, Call, Inspect as _};
 use pointsman::model::Touch;
 use serde_json::{Value, json};
 
@@ -190,4 +190,49 @@ async fn a_server_that_dies_or_a_network_that_is_cut_ends_the_wait() {
     new.start_again().await;
     wait(&bench, &position, json!({})).await.unwrap();
     assert_eq!(new.one::<i64>("SELECT count(*) FROM shop.orders WHERE id = 7").await, 1);
+}
+
+#[tokio::test]
+async fn a_way_back_waits_for_what_is_on_its_way_to_the_source_and_refuses_what_is_not() {
+    if missing("mariadbd", "mariadb-server") {
+        return;
+    }
+    let (old, new) = pair().await;
+    let account =
+        "CREATE USER turner@'%' IDENTIFIED BY 't0rner'; GRANT SLAVE MONITOR, REPLICATION SLAVE ADMIN, RELOAD, READ ONLY ADMIN,
+        REPLICATION SLAVE ON *.* TO turner@'%'";
+    old.run(account).await;
+    new.caught_up_with(&old).await;
+    new.replicates().await;
+    let mut bench = Bench::new();
+    for (name, server) in [("old", &old), ("new", &new)] {
+        bench.target(name, "mysql", json!({ "url": format!("mysql://turner@127.0.0.1:{}", server.port), "password": "t0rner" }));
+    }
+    let back = |bench: &Bench| {
+        let params = json!({ "source": "new", "user": "turner", "password": "t0rner", "within": "100s" });
+        let mut call = bench.call("back", Some("old"), params);
+        call.deadline = Instant::now() + Duration::from_secs(120);
+        call
+    };
+    let mut locking = new.root().await;
+    locking.query_drop("LOCK TABLES shop.orders WRITE").await.unwrap();
+    old.run("INSERT INTO shop.orders VALUES (1)").await;
+    let call = back(&bench);
+    let found = ReplicateFrom.inspect(&call).await.unwrap();
+    assert_eq!(found.blockers, [], "it is on its way");
+    let waiting = tokio::spawn(async move { attempt(&ReplicateFrom, &call).await.map(|(snapshot, ..)| (snapshot, call)) });
+    asked(&new).await;
+    assert!(!waiting.is_finished() && old.replica_field("Master_Host").await.is_none(), "nothing was changed yet");
+    locking.query_drop("UNLOCK TABLES").await.unwrap();
+    let (snapshot, call) = waiting.await.unwrap().unwrap();
+    assert_eq!(old.replica_field("Slave_SQL_Running").await.as_deref(), Some("Yes"));
+    ReplicateFrom.undo(&call, &snapshot).await.unwrap();
+
+    // Nobody carries it over any more: both have gone their own ways, and waiting would be for ever.
+    new.run("STOP SLAVE SQL_THREAD").await;
+    old.run("INSERT INTO shop.orders VALUES (2)").await;
+    let found = ReplicateFrom.inspect(&back(&bench)).await.unwrap();
+    assert!(found.blockers.iter().any(|blocker| blocker.what.contains("the source does not have")), "{:?}", found.blockers);
+    let error = attempt(&ReplicateFrom, &back(&bench)).await.unwrap_err();
+    assert!(error.message.contains("the source does not have") && error.touch == Touch::Untouched, "{error}");
 }

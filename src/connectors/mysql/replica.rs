@@ -48,6 +48,19 @@ impl Replica {
         Ok(Self::pick(session.dialect(), rows, channel))
     }
 
+    /// Whether the server applies, on any channel, what the server with this id writes: what it lacks of it is on its way.
+    pub(super) async fn is_fed_by(session: &mut Session, server_id: &Value) -> Result<bool, ActionError> {
+        let dialect = session.dialect();
+        let rows = session.silently(statement(dialect)).await?;
+        let mut all = rows.into_iter().map(|row| Self { dialect, row });
+        let feeds = |replica: Self| {
+            replica.field("Master_Server_Id").parse::<u64>().ok() == server_id.as_u64()
+                && replica.reader() == Thread::Running
+                && replica.applier() == Thread::Running
+        };
+        Ok(all.any(feeds))
+    }
+
     fn pick(dialect: Dialect, rows: Vec<Object>, channel: &str) -> Option<Self> {
         let name = match dialect {
             Dialect::MariaDb => "Connection_name",

@@ -1,7 +1,8 @@
 //! `mysql.replicate_from`: a server follows another one, and has caught up with it: the way back is kept warm.
 //!
 //! A server that was the source has no position of a replica. Where it begins is therefore set to what it has itself written, and
-//! only where the new source has all of that: otherwise both sides have gone their own ways, and nothing is changed.
+//! only where the new source has all of that, or waits until it has: otherwise both sides have gone their own ways, and nothing is
+//! changed.
 
 use std::time::{Duration, Instant};
 
@@ -95,13 +96,27 @@ async fn logged(session: &mut Session) -> Result<Position, ActionError> {
     Position::parse(session.dialect(), &found).map_err(ActionError::untouched)
 }
 
-/// What the replica-to-be wrote and the source does not have.
-async fn diverged(own: &mut Session, call: &Call) -> Result<Vec<String>, ActionError> {
+/// What the replica-to-be wrote and the source does not have, nor gets by itself: nothing is on its way where the source applies
+/// what this server writes. Where `wait` says so, that is waited for.
+async fn diverged(own: &mut Session, call: &Call, wait: bool) -> Result<Vec<String>, ActionError> {
+    let written = logged(own).await?;
     let mut there = open(call, source(call)?).await?;
-    let missing = if there.identity()["server_id"] == own.identity()["server_id"] {
+    if there.identity()["server_id"] == own.identity()["server_id"] {
         return Err(ActionError::untouched("both servers have the same server id: neither would hear the other"));
-    } else {
-        logged(&mut there).await?.missing(&logged(own).await?)
+    }
+    let patience = own.patience().clone();
+    let missing = loop {
+        let missing = logged(&mut there).await?.missing(&written);
+        if missing.is_empty() || !Replica::is_fed_by(&mut there, &own.identity()["server_id"]).await? {
+            break missing;
+        }
+        if !wait {
+            break Vec::new();
+        }
+        if let Err(stopped) = patience.sleep(EVERY).await {
+            let text = format!("the source has not applied `{}` yet; {stopped}", missing.join(","));
+            return Err(ActionError::untouched(text));
+        }
     };
     there.close().await;
     Ok(missing)
@@ -158,7 +173,7 @@ impl Inspect for ReplicateFrom {
             let what = format!("it already follows {} as {}", replica.source(), replica.field("Master_User"));
             blockers.push(Blocker { what, owner: None });
         }
-        let own = diverged(&mut session, call).await?;
+        let own = diverged(&mut session, call, false).await?;
         if !own.is_empty() {
             blockers.push(Blocker { what: format!("it wrote `{}`, which the source does not have", own.join(",")), owner: None });
         }
@@ -218,7 +233,7 @@ impl Act for ReplicateFrom {
         let (dialect, begun) = (session.dialect(), Instant::now());
         session.hurry(call.params.opt_span("within")?.unwrap_or(Span::from_secs(60)).as_duration());
         if Replica::read(&mut session, &order.channel).await?.is_none() {
-            let own = diverged(&mut session, call).await?;
+            let own = diverged(&mut session, call, true).await?;
             if !own.is_empty() {
                 let text = format!("the server wrote `{}`, which the source does not have", own.join(","));
                 return Err(

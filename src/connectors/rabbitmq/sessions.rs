@@ -87,7 +87,11 @@ async fn ask(broker: &Broker, user: &str, open: &BTreeSet<String>, all: bool, do
             Err(Trouble::Refused(500, _)) if turn < ASK_AT_MOST => {}
             Err(trouble) => return Err(failed(trouble)),
         }
-        broker.patience().sleep(LOOK_EVERY).await.map_err(|stopped| ActionError::touched(format!("closing connections: {stopped}")))?;
+        broker
+            .patience()
+            .sleep(LOOK_EVERY)
+            .await
+            .map_err(|stopped| ActionError::touched(format!("closing connections: {stopped}")))?;
         let rows = broker.read(&["connections", "username", user], "").await;
         let (here, elsewhere) = split(broker, &rows.map_err(|trouble| failed(trouble).after_change())?);
         left.retain(|name| here.contains(name));

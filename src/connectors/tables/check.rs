@@ -89,12 +89,18 @@ impl Stores {
     }
 
     async fn identities(&self) -> Result<Value, ActionError> {
-        Ok(json!({ "source": self.source.identity().await?, "target": self.target.identity().await? }))
+        let (source, target) = tokio::try_join!(self.source.identity(), self.target.identity())?;
+        Ok(json!({ "source": source, "target": target }))
+    }
+
+    /// The names of the tables of both sides.
+    async fn tables(&self) -> Result<(Vec<String>, Vec<String>), ActionError> {
+        tokio::try_join!(self.source.tables(), self.target.tables())
     }
 
     /// Measures every chosen table on both sides.
     async fn compare(&self, call: &Call, order: &Order) -> Result<(Verdict, BTreeMap<String, (Side, Side)>), ActionError> {
-        let (there, here) = (self.source.tables().await?, self.target.tables().await?);
+        let (there, here) = self.tables().await?;
         let chosen = order.chosen(&there, &here)?;
         let (there, here): (BTreeSet<_>, BTreeSet<_>) = (there.into_iter().collect(), here.into_iter().collect());
         let slots = Arc::new(Semaphore::new(order.parallel));
@@ -171,7 +177,7 @@ impl Inspect for CheckTables {
 
     async fn inspect(&self, call: &Call) -> Result<Inspection, ActionError> {
         let (order, stores) = (Order::of(call)?, Stores::of(call)?);
-        let (there, here) = (stores.source.tables().await?, stores.target.tables().await?);
+        let (there, here) = stores.tables().await?;
         let chosen = order.chosen(&there, &here)?;
         let identity = stores.identities().await?;
         stores.rest().await;
