@@ -84,7 +84,7 @@ fn checkpoints(home: &Path, run: &RunFolder, log: &mut Log, writer: &mut Writer)
     let key = witness.verifier().to_string();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || http::serve(&listener, witness));
+    std::thread::spawn(move || http::serve(&listener, witness, &http::Door::default()));
     let outside = Outside { witnesses: vec![Asked::at(&key, &url).unwrap()], ..Outside::default() };
     let (mut commits, mut signs, mut tells) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..100 {

@@ -206,8 +206,9 @@ def verify(data, keys=(), witnesses=(), pasted=(), require=0, signed=None):
             need((event["type"] == "run_started") == (seq == 1), "record 1, and no other, starts the run")
             if seq == 1:
                 need([event["run"]] == parts["run"][0][1], "the bundle is of another run")
-                plans = [sha(b64(rest[0])).hex() for _, rest in parts["plan"]]
-                need(all(event["plan"] == "sha256:" + plan for plan in plans), "the plan is another")
+                for plan in (b64(rest[0]) for _, rest in parts["plan"]):
+                    need(event["plan"] == "sha256:" + sha(plan).hex(), "the plan is another")
+                    require = max(require, int((json.loads(plan).get("witness") or {"level": "L0"})["level"][1]))
             outcome = {"run_ended": event.get("outcome"), "run_reopened": None}.get(event["type"], outcome)
     wish(weak, outcome, "no record ends the run")
     text = note(b64(parts["checkpoint"][0][1][0]))

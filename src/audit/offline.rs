@@ -11,8 +11,8 @@ use super::verify::{Story, claim, malformed};
 use crate::journal::Nonce;
 use crate::journal::frame::Header;
 use crate::log::tree::{leaf_hash, root_with};
-use crate::log::{Checkpoint, Signed};
-use crate::model::Digest;
+use crate::log::{Checkpoint, Signed, WitnessLevel};
+use crate::model::{Digest, Value};
 
 /// Verifies a bundle.
 ///
@@ -26,7 +26,9 @@ pub fn verify_bundle(file: &mut dyn BufRead, trust: &Trust) -> std::io::Result<R
         Err(error) => return Ok(malformed(error.to_string(), 0)),
     };
     let Some(signed) = check.seal.signed.clone() else { return Ok(malformed(BundleError::Short.to_string(), bytes)) };
-    let (checkpoint, witness, level) = check.seal.claims(trust, check.last());
+    // What the runbook asked for when the run was started counts, also where whoever verifies asks for less.
+    let trust = Trust { required: trust.required.max(check.asked), ..trust.clone() };
+    let (checkpoint, witness, level) = check.seal.claims(&trust, check.last());
     let mut claims = vec![
         check.chain(),
         check.payloads(),
@@ -66,6 +68,8 @@ struct Check {
     story: Story,
     seal: Seal,
     plan: Option<Digest>,
+    /// How far the runbook wants a proof to reach.
+    asked: WitnessLevel,
     leaves: Vec<(u64, Digest)>,
     others: Vec<Digest>,
     withheld: Vec<u64>,
@@ -84,7 +88,10 @@ impl Check {
             Part::Run(run) => self.run = run,
             Part::Key(key) => self.seal.key = Some(key),
             Part::Rotations(text) => self.seal.rotations = text,
-            Part::Plan(plan) => self.plan = Some(Digest::of(&plan)),
+            Part::Plan(plan) => {
+                self.plan = Some(Digest::of(&plan));
+                self.asked = asked(&plan);
+            }
             Part::Frame(index, frame) => self.frame(index, &frame),
             Part::Withheld(index, leaf) => {
                 self.seq += 1;
@@ -208,6 +215,13 @@ impl Check {
         };
         claim(Subject::End, finding)
     }
+}
+
+/// What a stored plan asks of witnesses. Whether it is the plan of the run is a claim of its own.
+fn asked(plan: &[u8]) -> WitnessLevel {
+    let plan: Value = serde_json::from_slice(plan).unwrap_or_default();
+    let level = plan.pointer("/witness/level").and_then(Value::as_str).and_then(WitnessLevel::parse);
+    level.unwrap_or_default()
 }
 
 impl Seal {

@@ -265,7 +265,9 @@ fn diary(desk: &Desk) -> Result<Exit> {
 fn checkpoint(desk: &Desk) -> Result<Exit> {
     let home = desk.home()?;
     let (mut log, _) = logbook::open(&home, Origin::Init, now())?;
-    log.follow_all(&home.path().join("runs"))?;
+    for trouble in log.follow_each(&home.path().join("runs"))?.1 {
+        console::say(format!("not all of the log is signed: {trouble}"));
+    }
     let signed = log.sign()?;
     log.publish(&signed)?;
     console::print(signed.note.to_string())?;

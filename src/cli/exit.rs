@@ -129,6 +129,7 @@ impl Exit {
             EngineError::RunNotFound { .. }
             | EngineError::RunExists(_)
             | EngineError::NoAnswer(_)
+            | EngineError::NoWitness(_)
             | EngineError::Io { .. }
             | EngineError::NoHome => Self::Failed,
         }

@@ -23,7 +23,11 @@ pub fn hint(error: &anyhow::Error, desk: &Desk) -> Option<String> {
             Some("free the disk or mend it, then `resume`: what was under way is looked at first".to_owned())
         }
         EngineError::Plan(_) | EngineError::Fold(_) => Some("`audit verify RUN` says what does not fit".to_owned()),
-        EngineError::NoAnswer(_) | EngineError::Unrecognised(_) | EngineError::Io { .. } | EngineError::NoHome => None,
+        EngineError::NoAnswer(_)
+        | EngineError::NoWitness(_)
+        | EngineError::Unrecognised(_)
+        | EngineError::Io { .. }
+        | EngineError::NoHome => None,
     }
 }
 

@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Error, Result, ensure};
+use anyhow::{Context as _, Error, Result, ensure};
 use clap::Args;
 
 use super::console;
 use super::desk::{Desk, now};
 use super::exit::Exit;
 use crate::engine::logbook;
+use crate::log::asked::place_of;
 use crate::log::store::{Made, Origin};
-use crate::log::{Asked, Log, Outside, WitnessLevel, diary};
+use crate::log::{Asked, Log, Outside, Trusted, WitnessLevel, diary};
+use crate::model::{Digest, SecretRef};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,6 +21,8 @@ Examples:
 
 Who outside is told of checkpoints, and what a gate waits for:
   pointsman init --witness-key KEY --witness-url http://127.0.0.1:8090 --require L2
+  pointsman init --witness-key KEY --witness-url https://witness.example:8090 --witness-ca ca.pem \\
+                 --witness-token file:/etc/pointsman/witness-token --require L2
   pointsman init --store /mnt/worm/checkpoints --require L3
   pointsman init --require L0                             nobody, and no gate waits
 
@@ -36,9 +40,19 @@ pub struct InitArgs {
     /// The public key of a witness, as `pointsman witness` prints it
     #[arg(long, value_name = "KEY", requires = "witness_url")]
     witness_key: Vec<String>,
-    /// Where that witness is asked, `http://127.0.0.1:PORT`; one for each key
+    /// Where that witness is asked, `https://HOST:PORT`, or `http://127.0.0.1:PORT` on this host; one for each key
     #[arg(long, value_name = "URL", requires = "witness_key")]
     witness_url: Vec<String>,
+    /// The authorities that may have signed the witness's certificate [default: those of this system]; one for each key, `-` for
+    /// none
+    #[arg(long, value_name = "FILE", requires = "witness_key")]
+    witness_ca: Vec<String>,
+    /// The SHA-256 of the witness's certificate, as `pointsman witness` says it; one for each key, `-` for none
+    #[arg(long, value_name = "SHA256", requires = "witness_key")]
+    witness_pin: Vec<String>,
+    /// Where the token is that the witness knows this log by, `file:PATH` or `env:NAME`; one for each key, `-` for none
+    #[arg(long, value_name = "PLACE", requires = "witness_key")]
+    witness_token: Vec<String>,
     /// A folder that checkpoints are put into; where it is a work tree of git they are committed and pushed
     #[arg(long, value_name = "FOLDER")]
     store: Vec<PathBuf>,
@@ -57,22 +71,40 @@ fn level(text: &str) -> Result<WitnessLevel, String> {
 /// Sets who outside is told of checkpoints, in the place of whoever was.
 fn tell(log: &mut Log, args: &InitArgs) -> Result<()> {
     ensure!(args.witness_key.len() == args.witness_url.len(), "each --witness-key needs its --witness-url");
-    let witnesses = args.witness_key.iter().zip(&args.witness_url);
     let outside = Outside {
-        witnesses: witnesses.map(|(key, url)| Asked::at(key, url)).collect::<Result<_, _>>().map_err(Error::msg)?,
+        witnesses: (0..args.witness_key.len()).map(|at| witness(args, at)).collect::<Result<_>>()?,
         stores: args.store.iter().map(std::path::absolute).collect::<Result<_, _>>()?,
         required: args.require.unwrap_or(WitnessLevel::L0),
     };
-    let reachable = match outside.required {
-        WitnessLevel::L0 | WitnessLevel::L1 => true,
-        WitnessLevel::L2 => !outside.is_empty(),
-        WitnessLevel::L3 => !outside.stores.is_empty(),
-    };
-    ensure!(reachable, "{} is asked for, and nobody is named who could give it", outside.required);
+    ensure!(outside.can_give(outside.required), "{} is asked for, and nobody is named who could give it", outside.required);
     outside.store(log.folder())?;
     let (witnesses, level) = (outside.lines(), outside.required.to_string());
     log.note(now(), diary::Entry::WitnessesSet { witnesses, level })?;
     Ok(())
+}
+
+/// The witness at a place of the command line.
+fn witness(args: &InitArgs, at: usize) -> Result<Asked> {
+    let given = |list: &'_ [String], name: &str| -> Result<Option<String>> {
+        let fits = list.is_empty() || list.len() == args.witness_key.len();
+        ensure!(fits, "{name} is given once for each --witness-key, in the same order; `-` is none");
+        Ok(list.get(at).filter(|text| *text != "-").cloned())
+    };
+    let authority = given(&args.witness_ca, "--witness-ca")?.map(std::path::absolute).transpose()?;
+    let pin = given(&args.witness_pin, "--witness-pin")?;
+    let pin = pin.map(|pin| Digest::parse(&pin).with_context(|| format!("`{pin}` is not written sha256:<64 hex digits>")));
+    let token = given(&args.witness_token, "--witness-token")?;
+    let token = token.map(|place| {
+        place_of(&place)
+            .context("--witness-token is neither file:PATH nor env:NAME: it says where the token is, and is not the token")
+    });
+    let token = match token.transpose()? {
+        Some(SecretRef::File(path)) => Some(SecretRef::File(std::path::absolute(path)?.to_string_lossy().into_owned())),
+        token => token,
+    };
+    let trusted = Trusted { authority, pin: pin.transpose()? };
+    let asked = Asked::at(&args.witness_key[at], &args.witness_url[at]).and_then(|asked| asked.known_by(trusted, token));
+    asked.map_err(Error::msg)
 }
 
 /// Makes the key.

@@ -3,12 +3,15 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Error, Result, ensure};
 use clap::Args;
 
 use super::console;
 use super::exit::Exit;
+use crate::log::http::{Certificate, Door};
+use crate::log::token::Tokens;
 use crate::log::{Use, Verifier, Witness, http};
+use crate::model::SecretRef;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,8 +19,12 @@ Examples:
                         prints its public key, then signs each checkpoint of that log that goes on from the last one
 
 On the host of the log: `pointsman init --witness-key KEY --witness-url http://127.0.0.1:8090 --require L2`, with the witness
-at the other end of a tunnel: `ssh -N -L 8090:127.0.0.1:8090 WITNESS-HOST`. It listens on the loopback only; it speaks
-c2sp.org/tlog-witness, so other logs and witnesses fit too.";
+at the other end of a tunnel: `ssh -N -L 8090:127.0.0.1:8090 WITNESS-HOST`. Beyond the loopback it listens only with TLS and
+with a token for those who may ask:
+  openssl rand -hex 32 > token; chmod 600 token
+  pointsman witness --dir /var/lib/witness --log KEY --listen 0.0.0.0:8090 \\
+                    --tls-cert cert.pem --tls-key key.pem --token-file token
+It speaks c2sp.org/tlog-witness, so other logs and witnesses fit too.";
 
 /// Signs the checkpoints of logs that grow and change nothing
 #[derive(Args, Debug)]
@@ -35,6 +42,18 @@ pub struct WitnessArgs {
     /// Where it listens; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
+    /// The certificate that it shows, with those that lead to its authority, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// A file with the tokens of those who may ask, one a line
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<String>,
+    /// The same in a variable of the environment
+    #[arg(long, value_name = "NAME", conflicts_with = "token_file")]
+    token_env: Option<String>,
 }
 
 /// Serves until it is ended.
@@ -42,9 +61,10 @@ pub struct WitnessArgs {
 /// # Errors
 /// When its files or its address cannot be used.
 pub fn run(args: &WitnessArgs) -> Result<Exit> {
+    let door = door(args)?;
     ensure!(
-        args.listen.ip().is_loopback(),
-        "a witness listens on the loopback only: an SSH tunnel, or a proxy with TLS that says who may ask, leads there"
+        args.listen.ip().is_loopback() || (door.certificate.is_some() && !door.tokens.is_empty()),
+        "beyond the loopback a witness listens only with TLS (--tls-cert, --tls-key) and with a token for those who may ask (--token-file or --token-env)"
     );
     let key = |text: &String| {
         let text = if Path::new(text).is_file() { std::fs::read_to_string(text)? } else { text.clone() };
@@ -54,7 +74,22 @@ pub fn run(args: &WitnessArgs) -> Result<Exit> {
     let witness = Witness::open(&args.dir, &args.name, args.log.iter().map(key).collect::<Result<_>>()?)?;
     let listener = TcpListener::bind(args.listen).with_context(|| format!("{} cannot be listened to", args.listen))?;
     console::print(format!("{}\n", witness.verifier()))?;
-    console::say(format!("listening at http://{}", listener.local_addr()?));
-    http::serve(&listener, witness)?;
+    let scheme = if door.certificate.is_some() { "https" } else { "http" };
+    console::say(format!("listening at {scheme}://{}", listener.local_addr()?));
+    if let Some(certificate) = &door.certificate {
+        console::say(format!("its certificate is {}", certificate.pin()));
+    }
+    http::serve(&listener, witness, &door)?;
     Ok(Exit::Done)
+}
+
+/// Whom it lets in.
+fn door(args: &WitnessArgs) -> Result<Door> {
+    let certificate = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificates), Some(key)) => Some(Certificate::load(certificates, key).map_err(Error::msg)?),
+        (None, _) | (_, None) => None,
+    };
+    let place = args.token_file.clone().map(SecretRef::File).or_else(|| args.token_env.clone().map(SecretRef::Env));
+    let tokens = place.as_ref().map(Tokens::read).transpose().map_err(Error::msg)?;
+    Ok(Door { certificate, tokens: tokens.unwrap_or_default() })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::authority::Unrecognised;
 use crate::journal::{JournalError, LockError, OpenError, ReadError};
-use crate::model::{RunId, TargetName};
+use crate::model::{RunId, TargetName, WitnessLevel};
 use crate::plan::StoredPlanError;
 use crate::run::{CardLine, FoldError};
 
@@ -69,6 +69,12 @@ pub enum EngineError {
     /// The executor of a live run did not answer.
     #[error("the executor of the run did not answer: {0}")]
     NoAnswer(String),
+    /// A runbook asks for a witness that the installation does not have.
+    #[error(
+        "the runbook asks for {0} (`witness:`), and this installation names nobody who could give it: \
+         `pointsman init --witness-key KEY --witness-url URL` names a witness (L2), `pointsman init --store FOLDER` a store (L3)"
+    )]
+    NoWitness(WitnessLevel),
     /// A file or folder could not be used.
     #[error("{attempted}: {}", path.display())]
     Io {

@@ -75,6 +75,7 @@ impl Executor {
     /// When the run exists, a target is in use, or the disk refuses.
     pub fn start(home: &Home, plan: Plan, run: Option<RunId>, starter: Actor) -> Result<Self, EngineError> {
         home.make()?;
+        logbook::can_be_seen(home, &plan)?;
         let mut clock = Clock::start(Timestamp::default());
         let run = match run {
             Some(run) => run,
@@ -219,7 +220,7 @@ impl Executor {
         let mut suspending = false;
         let mut watch = Watch::of(self.conductor.state());
         let mut batch = Batch::default();
-        let mut logbook = Logbook::open(&self.home, &self.folder, self.clock.read().now);
+        let mut logbook = Logbook::open(&self.home, &self.folder, self.conductor.state().plan(), self.clock.read().now);
         loop {
             if ears.stop.is_cancelled() && !suspending {
                 suspending = true;

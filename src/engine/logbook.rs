@@ -4,19 +4,20 @@
 //! The journal is the source and needs no log to be durable, so nothing here can hold up a record, and nothing the way back.
 //! Where the log cannot be used, the trouble is said once, and a verification will say that the records are not in the log.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Home;
 use super::run_name::tail;
+use super::{EngineError, Home};
 use crate::journal::RunFolder;
 use crate::log::store::{Made, Origin};
 use crate::log::{Courier, Log, LogError, LogFolder, Outside, WitnessLevel, diary};
 use crate::model::Timestamp;
+use crate::plan::Plan;
 use crate::run::{Effect, Event, Phase, Record, State};
 
-/// How old the last checkpoint of an active run may be.
+/// How old the last checkpoint of an active run may be, where its runbook asks for no younger one.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// How soon a checkpoint is tried again that a gate waits for.
 const AGAIN: Duration = Duration::from_secs(3);
@@ -29,6 +30,8 @@ pub(super) struct Logbook {
     log: Option<Arc<Mutex<Log>>>,
     courier: Option<Courier>,
     required: WitnessLevel,
+    /// How old the last checkpoint of an active run may be.
+    heartbeat: Duration,
     journal: PathBuf,
     began: Instant,
     signed: Option<Instant>,
@@ -40,15 +43,21 @@ pub(super) struct Logbook {
 }
 
 impl Logbook {
-    /// Opens the log, makes it where there is none, and lets it take up what an executor that died could not add.
-    pub fn open(home: &Home, run: &RunFolder, now: Timestamp) -> Self {
-        let outside = Outside::load(&LogFolder::of_home(home.path()));
+    /// Opens the log, makes it where there is none, and lets it take up what an executor that died could not add. What the
+    /// runbook asks of witnesses can be more than what the installation asks for, and never less.
+    pub fn open(home: &Home, run: &RunFolder, plan: &Plan, now: Timestamp) -> Self {
+        let policy = plan.content().witness;
+        let mut outside = Outside::load(&LogFolder::of_home(home.path()));
+        if let (Ok(outside), Some(policy)) = (&mut outside, policy) {
+            outside.required = outside.required.max(policy.level);
+        }
         // A list that cannot be read may ask for something: the gates stay closed until somebody has looked.
         let required = outside.as_ref().map_or(WitnessLevel::L3, |outside| outside.required);
         let mut logbook = Self {
             log: None,
             courier: None,
             required,
+            heartbeat: policy.and_then(|policy| policy.heartbeat).map_or(HEARTBEAT, |span| span.as_duration().min(HEARTBEAT)),
             journal: run.journal(),
             began: Instant::now(),
             signed: None,
@@ -60,8 +69,9 @@ impl Logbook {
         };
         match open(home, Origin::FirstRun, now) {
             Ok((mut log, _)) => {
-                if let Err(error) = log.follow_all(&home.path().join("runs")) {
-                    logbook.say(&error);
+                match log.follow_each(&home.path().join("runs")) {
+                    Ok((_, troubles)) => troubles.iter().for_each(|trouble| logbook.not_followed(&mut log, trouble, now)),
+                    Err(error) => logbook.say(&error),
                 }
                 let log = Arc::new(Mutex::new(log));
                 match outside {
@@ -130,8 +140,8 @@ impl Logbook {
     pub fn is_due(&self) -> bool {
         let missing = self.awaited == u64::MAX;
         match self.signed {
-            Some(signed) => signed.elapsed() >= if missing { AGAIN } else { HEARTBEAT },
-            None => missing || self.began.elapsed() >= HEARTBEAT,
+            Some(signed) => signed.elapsed() >= if missing { AGAIN } else { self.heartbeat },
+            None => missing || self.began.elapsed() >= self.heartbeat,
         }
     }
 
@@ -159,7 +169,8 @@ impl Logbook {
         }
         if !self.held.is_empty() && !self.explained {
             self.explained = true;
-            let trouble = self.courier.as_ref().map(|courier| courier.told().trouble.join("; ")).unwrap_or_default();
+            let nobody = "nobody is named who could see it: `pointsman init` names witnesses and stores";
+            let trouble = self.courier.as_ref().map_or_else(|| nobody.to_owned(), |courier| courier.told().trouble.join("; "));
             tracing::warn!(
                 "the gate stays closed until a checkpoint has been seen outside this host, as {} asks for. {trouble}",
                 self.required
@@ -173,11 +184,39 @@ impl Logbook {
         self.required > WitnessLevel::L0 && seen < self.awaited
     }
 
+    /// Says why a journal was not followed. One that no longer holds what the log has of it stays so: that is said once, and
+    /// then stands in the diary.
+    fn not_followed(&mut self, log: &mut Log, trouble: &LogError, now: Timestamp) {
+        let LogError::Foreign { journal, seq } = trouble else { return self.say(trouble) };
+        let run = journal.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        let entry = diary::Entry::JournalLeft { run: run.clone(), record: *seq };
+        if log.diary().is_ok_and(|known| known.iter().any(|(_, known)| *known == entry)) {
+            return;
+        }
+        if *journal != self.journal {
+            tracing::warn!(
+                "the journal of the run {run} no longer holds record {seq} as the log has it: it was salvaged, put back or \
+                 changed. What it says behind that record is not in the log; `pointsman audit verify {run}` says more. \
+                 Every other run is in the log. This is said once."
+            );
+        }
+        if let Err(error) = log.note(now, entry) {
+            self.say(&error);
+        }
+    }
+
     fn say(&mut self, error: &LogError) {
         if self.said {
             return;
         }
         self.said = true;
+        if let LogError::Foreign { seq, .. } = error {
+            tracing::warn!(
+                "the journal of this run no longer holds record {seq} as the log has it: it was salvaged, put back or changed. The \
+                 run goes on, and what it records is not in the log; every other run is"
+            );
+            return;
+        }
         let mut text = error.to_string();
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {
@@ -191,6 +230,17 @@ impl Logbook {
 /// The log, whatever became of a thread that held it: every write to it is whole or not there.
 fn locked(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether this installation names somebody who can give what the runbook asks of witnesses. Found out before a run begins, and
+/// not at its first gate.
+pub(super) fn can_be_seen(home: &Home, plan: &Plan) -> Result<(), EngineError> {
+    let Some(policy) = plan.content().witness else { return Ok(()) };
+    match Outside::load(&LogFolder::of_home(home.path())) {
+        Ok(outside) if !outside.can_give(policy.level) => Err(EngineError::NoWitness(policy.level)),
+        // A list that cannot be read keeps the gates closed, and says why.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Writes into the diary that an order did not reach its run, because its giver is not who they say. Where there is no log yet, or it
@@ -222,7 +272,7 @@ pub fn open(home: &Home, origin: Origin, now: Timestamp) -> Result<(Log, Made), 
 }
 
 /// Whether what was recorded or comes next is one of the moments that a checkpoint belongs to: a gate asks or is decided,
-/// or a protected step is about to act.
+/// or a protected step is about to be prepared.
 pub(super) fn is_moment(state: &State, records: &[Record], effects: &[Effect]) -> bool {
     let decided = records.iter().any(|record| match &record.event {
         // A hold or a window asks nobody.
@@ -236,8 +286,10 @@ pub(super) fn is_moment(state: &State, records: &[Record], effects: &[Effect]) -
         ),
     });
     let acts = effects.iter().any(|effect| match effect {
-        Effect::Prepare(spec) | Effect::Apply(spec) => state.planned(spec.instance).protected,
-        Effect::Probe(_) | Effect::Undo(_) | Effect::UndoByAction(_) | Effect::Cancel(_) => false,
+        // Once for each attempt, when it is prepared: nothing of it was sent before. A second signature before it acts would be
+        // made while writers are refused.
+        Effect::Prepare(spec) => state.planned(spec.instance).protected,
+        Effect::Apply(_) | Effect::Probe(_) | Effect::Undo(_) | Effect::UndoByAction(_) | Effect::Cancel(_) => false,
     });
     decided || acts
 }

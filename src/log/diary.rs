@@ -46,6 +46,14 @@ pub enum Entry {
         /// Why it was refused.
         reason: String,
     },
+    /// The journal of a run no longer holds what the log has of it: it was salvaged, put back or changed. What it says behind
+    /// this record is not in the log.
+    JournalLeft {
+        /// The run.
+        run: String,
+        /// The last record that the log has of it.
+        record: u64,
+    },
     /// The witnesses that are asked were changed.
     WitnessesSet {
         /// Them, as they were given.

@@ -22,12 +22,21 @@ use crate::model::Digest;
 const PART: usize = 1 << 16;
 
 impl Log {
-    /// Follows every journal below `runs`, as far as each acknowledges its records; gives how many entries were added.
-    /// A journal that cannot be followed keeps no other from it; the first such error is given back.
+    /// Follows every journal below `runs` as [`Self::follow_each`] does; gives how many entries were added.
     ///
     /// # Errors
-    /// When the folder or a journal cannot be read, or the entries cannot be written.
+    /// The first thing that kept a journal from being followed.
     pub fn follow_all(&mut self, runs: &Path) -> Result<u64, LogError> {
+        let (added, troubles) = self.follow_each(runs)?;
+        troubles.into_iter().next().map_or(Ok(added), Err)
+    }
+
+    /// Follows every journal below `runs`, as far as each acknowledges its records; gives how many entries were added, and why
+    /// a journal was not followed. It keeps no other from it.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn follow_each(&mut self, runs: &Path) -> Result<(u64, Vec<LogError>), LogError> {
         let failed = || LogError::io("read", runs);
         let mut journals = Vec::new();
         match fs::read_dir(runs) {
@@ -40,14 +49,14 @@ impl Log {
             Err(error) => return Err(failed()(error)),
         }
         journals.sort();
-        let (mut added, mut first) = (0, None);
+        let (mut added, mut troubles) = (0, Vec::new());
         for journal in journals.iter().filter(|journal| journal.exists()) {
             match self.follow(journal, None) {
                 Ok(more) => added += more,
-                Err(error) => drop(first.get_or_insert(error)),
+                Err(error) => troubles.push(error),
             }
         }
-        first.map_or(Ok(added), Err)
+        Ok((added, troubles))
     }
 
     /// Follows one journal up to the record `upto`, which is durable; without it as far as the journal's head acknowledges.

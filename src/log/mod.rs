@@ -4,6 +4,7 @@
 //! what it lacks. The formats are those of RFC 6962 and C2SP, so that other people's programs can verify them.
 //! `docs/audit.md` says what this proves and what it does not.
 
+pub mod asked;
 pub mod checkpoint;
 pub mod courier;
 pub mod diary;
@@ -13,22 +14,29 @@ pub mod folder;
 pub mod following;
 pub mod http;
 pub mod key;
-pub mod level;
 pub mod note;
 pub mod outside;
 pub mod rotation;
 pub mod store;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
+mod tls;
+pub mod token;
 pub mod tree;
 pub mod witness;
 
+pub use asked::{Asked, Trusted};
 pub use checkpoint::Checkpoint;
 pub use courier::Courier;
 pub use error::LogError;
 pub use folder::LogFolder;
 pub use key::{Found, KeyError, Signer, Use, Verifier};
-pub use level::WitnessLevel;
 pub use note::{Note, NoteError};
-pub use outside::{Asked, Outside};
+pub use outside::Outside;
 pub use store::{Log, Signed};
 pub use tree::Tree;
 pub use witness::Witness;
+
+pub use crate::model::WitnessLevel;

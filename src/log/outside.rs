@@ -1,20 +1,18 @@
 //! Who outside this host is told of checkpoints: witnesses and stores; and what a gate waits for.
 //!
-//! One file in the log's folder, a line each: `witness KEY URL`, `store FOLDER`, `require LEVEL`.
+//! One file in the log's folder, a line each: `witness KEY URL [ca=FILE] [pin=DIGEST] [token=PLACE]`, `store FOLDER`,
+//! `require LEVEL`.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::checkpoint::number;
 use super::folder::text_of;
-use super::witness::{Request, cosigned};
-use super::{Log, LogError, LogFolder, Signed, Use, Verifier, WitnessLevel, http};
+use super::{Asked, Log, LogError, LogFolder, Signed, WitnessLevel};
 use crate::journal::folder::{sync_folder, write_whole};
 use crate::model::Digest;
 
@@ -30,42 +28,6 @@ pub struct Outside {
     pub stores: Vec<PathBuf>,
     /// What has to be reached before a run goes on behind a gate.
     pub required: WitnessLevel,
-}
-
-/// A witness and where it is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Asked {
-    key: Verifier,
-    url: String,
-}
-
-impl Asked {
-    /// A witness with its public key at `http://ADDRESS:PORT/PREFIX`.
-    ///
-    /// # Errors
-    /// When the key is not a witness's, or the address is not on this host.
-    pub fn at(key: &str, url: &str) -> Result<Self, String> {
-        let key = Verifier::parse(key).filter(|key| key.kind() == Use::Witness);
-        let asked = Self { key: key.ok_or("this is no public key of a witness")?, url: url.to_owned() };
-        asked.address()?;
-        Ok(asked)
-    }
-
-    /// Where it listens, and what stands before the names of its calls.
-    fn address(&self) -> Result<(SocketAddr, &str), String> {
-        let rest = self.url.strip_prefix("http://").ok_or_else(|| {
-            format!(
-                "{}: a witness is asked at http://127.0.0.1:PORT; to another host an SSH tunnel or a proxy with TLS leads",
-                self.url
-            )
-        })?;
-        let (host, prefix) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        let address = host.to_socket_addrs().map_err(|error| format!("{}: {error}", self.url))?.next();
-        let address = address.filter(|address| address.ip().is_loopback());
-        let far =
-            || format!("{} is not on this host's loopback: an SSH tunnel or a proxy with TLS leads to another host", self.url);
-        address.map(|address| (address, prefix)).ok_or_else(far)
-    }
 }
 
 impl Default for Outside {
@@ -84,7 +46,7 @@ impl Outside {
         let mut outside = Self::default();
         for line in text_of(&path)?.unwrap_or_default().lines() {
             let understood = match line.split(' ').collect::<Vec<_>>().as_slice() {
-                ["witness", key, url] => Asked::at(key, url).map(|asked| outside.witnesses.push(asked)).is_ok(),
+                ["witness", words @ ..] => Asked::parse(words).map(|asked| outside.witnesses.push(asked)).is_some(),
                 ["store", ..] => {
                     outside.stores.push(PathBuf::from(&line["store ".len()..]));
                     true
@@ -111,7 +73,7 @@ impl Outside {
 
     /// The lines of the file.
     pub fn lines(&self) -> Vec<String> {
-        let witnesses = self.witnesses.iter().map(|asked| format!("witness {} {}", asked.key, asked.url));
+        let witnesses = self.witnesses.iter().map(|asked| format!("witness {asked}"));
         let stores = self.stores.iter().map(|folder| format!("store {}", folder.display()));
         witnesses.chain(stores).chain([format!("require {}", self.required)]).collect()
     }
@@ -121,13 +83,22 @@ impl Outside {
         self.witnesses.is_empty() && self.stores.is_empty()
     }
 
+    /// Whether somebody is named who can give this level.
+    pub const fn can_give(&self, level: WitnessLevel) -> bool {
+        match level {
+            WitnessLevel::L0 | WitnessLevel::L1 => true,
+            WitnessLevel::L2 => !self.is_empty(),
+            WitnessLevel::L3 => !self.stores.is_empty(),
+        }
+    }
+
     /// Tells everybody of a checkpoint; gives the level that was reached, and what went wrong.
     pub fn tell(&self, log: &Mutex<Log>, signed: &Signed) -> (WitnessLevel, Vec<String>) {
         let (mut level, mut trouble) = (WitnessLevel::L0, Vec::new());
         for asked in &self.witnesses {
             match asked.ask(log, signed) {
                 Ok(()) => level = level.max(WitnessLevel::L2),
-                Err(why) => trouble.push(format!("the witness {}: {why}", asked.key.name())),
+                Err(why) => trouble.push(format!("the witness {}: {why}", asked.name())),
             }
         }
         for folder in &self.stores {
@@ -142,37 +113,6 @@ impl Outside {
             trouble.push(error.to_string());
         }
         (level, trouble)
-    }
-}
-
-impl Asked {
-    /// Asks the witness to sign, and keeps what it signed.
-    fn ask(&self, log: &Mutex<Log>, signed: &Signed) -> Result<(), String> {
-        let (address, prefix) = self.address()?;
-        let size = signed.checkpoint.size;
-        // Where the witness is, it says itself; a guess that is wrong costs one more question.
-        let mut old = lock(log).witnessed(&self.key).unwrap_or(0);
-        for _ in 0..3 {
-            let proof = lock(log).tree().consistency(old, size).unwrap_or_default();
-            let request = Request { old, proof, signed: signed.clone() };
-            let (status, body) = http::ask(address, prefix, &request.body()).map_err(|error| error.to_string())?;
-            match (status, number(body.trim_end())) {
-                (200, _) => {
-                    let with = cosigned(signed, &body, &self.key).ok_or("its signature does not fit its key")?;
-                    return lock(log).publish(&with).map_err(|error| error.to_string());
-                }
-                (409, Some(seen)) if seen > size => {
-                    return Err(format!(
-                        "it has seen {seen} entries and this log has {size}: the log was put back, or a newer checkpoint overtook this one"
-                    ));
-                }
-                (409, Some(seen)) if seen != old => old = seen,
-                (409, _) => return Err("it has seen another log of this name: THIS LOG WAS FORKED".to_owned()),
-                (422, _) => return Err("what it has seen is not the beginning of this log: THIS LOG WAS CHANGED".to_owned()),
-                (status, _) => return Err(format!("it refuses with {status}: {}", body.trim())),
-            }
-        }
-        Err("it sees more and more: somebody else speaks for this log".to_owned())
     }
 }
 
@@ -228,6 +168,6 @@ fn git(folder: &Path, args: &[&str]) -> Result<(), String> {
 }
 
 /// The log, whatever became of a thread that held it: every write to it is whole or not there.
-fn lock(log: &Mutex<Log>) -> std::sync::MutexGuard<'_, Log> {
+pub(super) fn lock(log: &Mutex<Log>) -> std::sync::MutexGuard<'_, Log> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,6 +14,7 @@ pub mod redactor;
 pub mod roster;
 pub mod secret;
 pub mod timestamp;
+pub mod witness_level;
 
 pub use actor::{Actor, Authentication};
 pub use arguments::{ArgumentError, Arguments};
@@ -27,6 +28,7 @@ pub use redactor::Redactor;
 pub use roster::{KeyFile, Person, Pinned, Roster};
 pub use secret::SecretRef;
 pub use timestamp::Timestamp;
+pub use witness_level::WitnessLevel;
 
 /// A JSON value: what parameters, outputs, snapshots and evidence are made of.
 pub use serde_json::Value;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::links::Links;
-use super::plan::{Movement, PlannedTarget, Window};
+use super::plan::{Movement, PlannedTarget, Window, WitnessPolicy};
 use super::scope::Reader;
 use super::{Plan, PlanContent, PlannedStep, Section, StepIndex};
 use crate::catalog;
@@ -92,6 +92,7 @@ fn made(input: &BuildInput<'_>, missing: MissingParams) -> Built {
             params: scope.get("params").and_then(Value::as_object).cloned().unwrap_or_default(),
             window: window(input.runbook),
             roster: input.roster.clone(),
+            witness: witness(input.runbook),
             targets,
             movement,
             rollback_role: rollback_role.map(|role| role.value.clone()),
@@ -279,6 +280,11 @@ fn window(runbook: &Runbook) -> Option<Window> {
         closes: window.closes.value,
         time_zone: window.time_zone.value.clone(),
     })
+}
+
+fn witness(runbook: &Runbook) -> Option<WitnessPolicy> {
+    let policy = runbook.witness.as_ref()?;
+    Some(WitnessPolicy { level: policy.level.value, heartbeat: policy.heartbeat.as_ref().map(|heartbeat| heartbeat.value) })
 }
 
 /// `a`, `b` and `c`, each in back-ticks.

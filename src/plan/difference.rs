@@ -28,6 +28,9 @@ pub fn difference(before: &PlanContent, after: &PlanContent) -> Vec<String> {
     if before.roster != after.roster {
         lines.push("the roster or its keys are other ones".to_owned());
     }
+    if before.witness != after.witness {
+        lines.push("what is asked of witnesses is something else".to_owned());
+    }
     lines
 }
 

@@ -39,7 +39,7 @@ pub use freeze_time::FreezeTime;
 pub use items::item_id;
 pub use order::Graph;
 pub use param::Param;
-pub use plan::{Movement, Plan, PlanContent, PlannedTarget, StoredPlanError, Window};
+pub use plan::{Movement, Plan, PlanContent, PlannedTarget, StoredPlanError, Window, WitnessPolicy};
 pub use step::{
     Approvers, BreakGlass, Exclusion, InDoubt, OnDeadline, OnFailure, PlannedStep, PlannedUndo, Retry, Section, SignatureRule,
     StepIndex, StepKind, UndoScope, Wait,

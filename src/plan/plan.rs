@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::{Param, PlannedStep, Section, StepIndex};
-use crate::model::{Digest, Object, PersonId, RoleName, Roster, StepId, TargetName, Timestamp};
+use crate::model::{Digest, Object, PersonId, RoleName, Roster, Span, StepId, TargetName, Timestamp, WitnessLevel};
 
 /// What is stored and hashed. Only the checks of this room make one for a user.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct PlanContent {
     pub window: Option<Window>,
     /// The people, as the roster file named them when the plan was made.
     pub roster: Option<Roster>,
+    /// Who outside this host has to have seen the record before a gate lets anything through, where the runbook asks for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<WitnessPolicy>,
     /// The targets by name.
     pub targets: BTreeMap<TargetName, PlannedTarget>,
     /// From where to where the night moves; the interlocks speak about it.
@@ -55,6 +58,17 @@ pub struct Window {
     pub closes: Timestamp,
     /// The IANA time zone in which the author wrote it.
     pub time_zone: String,
+}
+
+/// What a runbook asks of witnesses. The installation may ask for more, and the more counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessPolicy {
+    /// How far outside a gate's checkpoint has to be seen.
+    pub level: WitnessLevel,
+    /// How old the newest checkpoint of an active run may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Span>,
 }
 
 /// The `move:` of a runbook: which side is left, which is entered, and what decides where users go.

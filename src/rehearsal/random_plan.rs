@@ -45,6 +45,7 @@ pub fn random_plan(chance: &mut Chance) -> Plan {
         params: Object::from_iter([("items".to_owned(), items)]),
         window: None,
         roster: chance.in_hundred(80).then(roster),
+        witness: None,
         targets: BTreeMap::new(),
         movement: None,
         rollback_role: None,

@@ -4,7 +4,7 @@
 
 use super::{Entry, Node, ParamDecl};
 use crate::diagnostic::SourceSpan;
-use crate::model::{PersonId, RoleName, Span, StepId, TargetName, Timestamp, Value};
+use crate::model::{PersonId, RoleName, Span, StepId, TargetName, Timestamp, Value, WitnessLevel};
 
 /// A value and where it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +46,8 @@ pub struct Runbook {
     pub window: Option<Window>,
     /// `roster`: the path of the roster file, from the folder of the runbook.
     pub roster: Option<Spanned<String>>,
+    /// `witness`: who outside has to have seen the record.
+    pub witness: Option<WitnessPolicy>,
     /// `targets`, in written order; names are distinct.
     pub targets: Vec<Target>,
     /// `move`: what the built-in interlocks speak about.
@@ -71,6 +73,17 @@ pub struct Window {
     pub closes: Spanned<Timestamp>,
     /// An IANA time zone that exists.
     pub time_zone: Spanned<String>,
+}
+
+/// `witness`: what a gate waits for, beyond what the installation asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WitnessPolicy {
+    /// The whole block.
+    pub span: SourceSpan,
+    /// `level`: L2 or L3.
+    pub level: Spanned<WitnessLevel>,
+    /// `heartbeat`: from one second to a minute.
+    pub heartbeat: Option<Spanned<Span>>,
 }
 
 /// One entry of `targets`.

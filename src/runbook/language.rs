@@ -30,6 +30,7 @@ pub static RUNBOOK: Table = Table {
         Key::optional("params", Form::Blocks(&PARAM, 0), "values that whoever starts a run chooses"),
         Key::optional("window", Form::Block(&WINDOW), "when a run may act"),
         Key::optional("roster", Form::Text, "the path of the roster file, from the folder of the runbook"),
+        Key::optional("witness", Form::Block(&WITNESS), "who outside this host has to have seen the record before a gate opens"),
         Key::optional("targets", Form::Blocks(&TARGET, 0), "the systems that steps act on"),
         Key::optional("move", Form::Block(&MOVE), "from where to where; the built-in interlocks speak about it"),
         Key::optional("defaults", Form::Block(&DEFAULTS), "what steps have that do not say otherwise"),
@@ -106,6 +107,28 @@ pub static WINDOW: Table = Table {
         Key::required("opens", Form::LocalTime, "the first moment, as a local time: `2026-11-21T00:00`"),
         Key::required("closes", Form::LocalTime, "the last moment, as a local time: `2026-11-21T06:00`"),
         Key::required("time_zone", Form::TimeZone, "where that local time is, as an IANA name: `Asia/Shanghai`"),
+    ],
+};
+
+/// `witness`.
+pub static WITNESS: Table = Table {
+    what: "a witness policy",
+    example: "{ level: L2 }",
+    open: false,
+    keys: &[
+        Key::required(
+            "level",
+            Form::Word(&[
+                ("L2", "a witness on another host has signed a checkpoint"),
+                ("L3", "a store that this host can add to and not change has a checkpoint"),
+            ]),
+            "how far outside this host a gate's checkpoint has to be seen; what the installation asks for is the least",
+        ),
+        Key::optional(
+            "heartbeat",
+            Form::Duration,
+            "how old the newest checkpoint of an active run may be, from `1s` to `60s`; `60s` when none",
+        ),
     ],
 };
 

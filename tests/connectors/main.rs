@@ -50,3 +50,4 @@ mod ssh;
 mod switch_file;
 mod tables;
 mod waiting;
+mod witness;

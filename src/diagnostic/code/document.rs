@@ -32,4 +32,5 @@ super::codes! {
     229 LOCAL_USER_TWICE "a local user who would be two persons";
     230 DEPUTY "a deputy who is no other person of the roster";
     231 KEYS_LINE "a line of a file of keys that cannot be read";
+    232 HEARTBEAT "a heartbeat that is too long or too short";
 }

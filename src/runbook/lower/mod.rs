@@ -7,6 +7,7 @@ mod param;
 mod roster;
 mod step;
 mod window;
+mod witness;
 
 use super::document::{Defaults, Move, OnFailureChoice, RetryRule, Rollback, Runbook, Spanned, Target};
 use super::{Node, language, reader};
@@ -66,6 +67,7 @@ impl Lowering {
         let params = self.params(&block);
         let window = self.window(&block);
         let roster = self.text(&block, "roster");
+        let witness = self.witness(&block);
         let targets = self.targets(&block);
         let movement = self.movement(&block);
         let defaults = self.defaults(&block);
@@ -81,6 +83,7 @@ impl Lowering {
             params,
             window,
             roster,
+            witness,
             targets,
             movement,
             defaults,

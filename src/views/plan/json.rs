@@ -28,6 +28,7 @@ pub fn json(plan: &Plan) -> Value {
         "base_dir": content.base_dir,
         "params": content.params,
         "window": content.window,
+        "witness": content.witness,
         "move": content.movement,
         "rollback_role": content.rollback_role,
         "max_concurrent": content.max_concurrent,

@@ -53,6 +53,13 @@ fn heading(plan: &Plan) -> Vec<Line> {
     if let Some(window) = &content.window {
         facts.push(("window", times::window(window)));
     }
+    if let Some(policy) = &content.witness {
+        let heartbeat = policy.heartbeat.map_or_else(String::new, |span| format!(", a checkpoint at least every {span}"));
+        facts.push((
+            "witness",
+            format!("a gate waits for {}, or more where the installation asks for it{heartbeat}", policy.level),
+        ));
+    }
     if let Some(movement) = &content.movement {
         let entry = movement.entry.as_ref().map_or_else(String::new, |entry| format!(", users enter through {entry}"));
         facts.push(("moves", format!("{} → {}{entry}", movement.from, movement.to)));

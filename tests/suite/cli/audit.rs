@@ -93,6 +93,36 @@ fn a_log_that_cannot_be_used_does_not_hold_up_a_run() {
     assert_eq!(said.err.matches("the log of this installation could not be used").count(), 1, "{said:?}");
 }
 
+/// What a salvage lost is lost for the log too. It is said once, stands in the diary, and keeps no other run from the log.
+#[test]
+fn a_salvaged_journal_is_left_alone_and_said_once() {
+    let bench = Bench::new();
+    bench.say(&["init"]);
+    bench.runbook("fine", FINE);
+    assert_eq!(bench.say(&["run", "fine.yaml", "--id", "one"]).code, 0);
+    let journal = bench.path().join("home/runs/one/journal");
+    let mut bytes = fs::read(&journal).unwrap();
+    let at = bytes.len() - 200;
+    bytes[at] ^= 1;
+    fs::write(&journal, bytes).unwrap();
+    let said = bench.say(&["journal", "salvage", "one", "--to", "saved"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    fs::copy(bench.path().join("saved/journal"), &journal).unwrap();
+    let resumed = bench.say(&["resume", "one"]);
+    assert_eq!(resumed.err.matches("the journal of this run no longer holds record").count(), 1, "{resumed:?}");
+    let left = |said: &super::Said| said.err.matches("the run one no longer holds record").count();
+    let first = bench.say(&["run", "fine.yaml", "--id", "two"]);
+    assert_eq!((first.code, left(&first)), (0, 1), "{first:?}");
+    let second = bench.say(&["run", "fine.yaml", "--id", "three"]);
+    assert_eq!((second.code, left(&second)), (0, 0), "{second:?}");
+    assert!(!second.err.contains("without its log"), "{second:?}");
+    let diary = bench.say(&["audit", "diary"]).out;
+    assert_eq!(diary.matches("journal_left").count(), 1, "{diary}");
+    assert_eq!(bench.say(&["audit", "checkpoint"]).code, 0);
+    assert_eq!(bench.json(&["audit", "verify", "three", "--json"])["standing"], "holds");
+    assert_eq!(bench.json(&["audit", "verify", "one", "--json"])["standing"], "tampered");
+}
+
 #[test]
 fn a_bundle_is_verified_anywhere_by_two_programs() {
     let bench = Bench::new();
@@ -128,55 +158,8 @@ fn a_bundle_is_verified_anywhere_by_two_programs() {
 }
 
 /// The second verifier; skipped by name where its library is missing.
-fn verify_with_python(bench: &Bench, args: &[&str]) -> super::Said {
+pub(super) fn verify_with_python(bench: &Bench, args: &[&str]) -> super::Said {
     let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/verify_bundle.py");
     let output = std::process::Command::new("python3").arg(tool).args(args).current_dir(bench.path()).output().unwrap();
     super::Said::of(output)
-}
-
-/// A gate is closed until the witness has signed, and open when it has; the way back never waits.
-#[test]
-fn a_gate_waits_for_the_witness_and_the_way_back_does_not() {
-    let bench = Bench::new();
-    let key = bench.say(&["init"]).out.trim().to_owned();
-    bench.runbook("fine", FINE);
-    // A witness whose port nobody listens to yet: its key is made first.
-    let witness = bench.start(&["witness", "--dir", "w", "--log", &key, "--listen", "127.0.0.1:0"]);
-    let folder = bench.path().join("w/key");
-    let deadline = std::time::Instant::now() + super::PATIENCE;
-    while !folder.exists() && std::time::Instant::now() < deadline {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    let public = pointsman::log::Signer::load(&folder).unwrap().unwrap().verifier().to_string();
-    witness.signal(nix::sys::signal::Signal::SIGTERM);
-    witness.end();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{port}");
-    let said = bench.say(&["init", "--witness-key", &public, "--witness-url", &url, "--require", "L2"]);
-    assert_eq!(said.code, 0, "{said:?}");
-    assert_eq!(bench.say(&["init", "--require", "L3"]).code, 1, "a level that nobody can give");
-    assert_eq!(bench.say(&["init", "--require", "L1"]).code, 2);
-
-    // The start of an executor is a gate too, or a crash would be a way past one.
-    let waiting = bench.start(&["run", "fine.yaml", "--id", "one", "--json"]);
-    bench.wait_until("the run is there", |status| status["executor"].as_bool() == Some(true));
-    let listen = port.to_string();
-    let witness = bench.start(&["witness", "--dir", "w", "--log", &key, "--listen", &listen]);
-    let said = waiting.end();
-    assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.err.contains("the gate stays closed"), "it did not wait: {said:?}");
-    assert_eq!(bench.say(&["audit", "bundle", "one", "--out", "one.bundle"]).code, 0);
-    let args = ["audit", "verify", "one.bundle", "--key", &key, "--witness", &public, "--require", "L2"];
-    let said = bench.say(&args);
-    assert_eq!(said.code, 0, "{said:?}");
-    assert_eq!(verify_with_python(&bench, &args[2..]).code, 0);
-
-    // Nobody listens again: the next run stays at its first step, and an order to turn back is carried out.
-    witness.signal(nix::sys::signal::Signal::SIGTERM);
-    witness.end();
-    let waiting = bench.start(&["run", "fine.yaml", "--id", "two", "--json"]);
-    bench.wait_until("the second run is there", |status| status["run"] == "two" && status["executor"].as_bool() == Some(true));
-    assert_eq!(bench.say(&["rollback", "two", "--reason", "no witness"]).code, 0);
-    let said = waiting.end();
-    assert_eq!(said.code, 4, "{said:?}");
 }

@@ -8,6 +8,7 @@ mod runbooks;
 mod secrets;
 mod status;
 mod texts;
+mod witnesses;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -75,7 +75,7 @@ fn a_witness_behind_http_and_a_store_in_git_are_told_and_a_bundle_shows_it() {
     let key = witness.verifier();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    thread::spawn(move || http::serve(&listener, witness));
+    thread::spawn(move || http::serve(&listener, witness, &http::Door::default()));
 
     let (remote, store) = (folder.path().join("remote.git"), folder.path().join("store"));
     let git = |args: &[&str]| assert!(Command::new("git").args(args).status().unwrap().success(), "{args:?}");
@@ -93,7 +93,7 @@ fn a_witness_behind_http_and_a_store_in_git_are_told_and_a_bundle_shows_it() {
     outside.store(&home.log()).unwrap();
     assert_eq!(Outside::load(&home.log()).unwrap(), outside);
     assert!(Asked::at(&key.to_string(), "http://192.0.2.1:80").unwrap_err().contains("loopback"));
-    assert!(Asked::at(&key.to_string(), "https://127.0.0.1:80").is_err());
+    assert!(Asked::at(&key.to_string(), "ftp://127.0.0.1:80").is_err());
 
     let first = log.sign().unwrap();
     let shared = Mutex::new(log);

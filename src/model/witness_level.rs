@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// How far a proof reaches beyond this host.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum WitnessLevel {
     /// Nobody outside has seen the chain.
+    #[default]
     L0,
     /// A checkpoint stands in a ticket or a chat.
     L1,
