@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Verifies a bundle of `pointsman audit bundle`, independently of Pointsman: Python's standard library and `cryptography`.
+"""Verifies a bundle of `pointsman audit bundle`, or a proof of `pointsman audit prove`, independently of Pointsman: Python's standard library and `cryptography`.
 
     verify_bundle.py BUNDLE [--key KEY]... [--witness KEY]... [--pasted FILE]... [--require L0|L1|L2] [--signed FOLDER]
 
@@ -251,6 +251,48 @@ def verify(data, keys=(), witnesses=(), pasted=(), require=0, signed=None):
     return weak, f"{len(leaves)} records, the run ended: {outcome}, a log of {size} entries, level L{level}"
 
 
+def included(leaf, index, size, proof):
+    """The root that a leaf leads to; RFC 9162, 2.1.3.2."""
+    place, last = index, size - 1
+    for part in proof:
+        need(last > 0, "the proof is too long")
+        if place & 1 or place == last:
+            leaf = sha(b"\1", part, leaf)
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
+        else:
+            leaf = sha(b"\1", leaf, part)
+        place, last = place >> 1, last >> 1
+    need(last == 0, "the proof is too short")
+    return leaf
+
+
+def verify_proof(data, keys=(), witnesses=(), pasted=(), require=0):
+    """The proof of one record: c2sp.org/tlog-proof, with the record in its extra line."""
+    head, _, rest = data.partition(b"\n\n")
+    lines, weak = head.decode().split("\n"), []
+    title = lines[0] == "c2sp.org/tlog-proof@v1"
+    need(title and len(lines) > 2 and lines[1].startswith("extra ") and lines[2].startswith("index "), "no proof", Malformed)
+    raw, index, proof = b64(lines[1][6:]), number(lines[2][6:]), [b64(line) for line in lines[3:]]
+    need(len(proof) <= 63 and all(len(part) == 32 for part in proof), "no proof", Malformed)
+    text = note(rest)
+    origin, size, root = checkpoint(text["text"])
+    seq = int.from_bytes(raw[16:24], "little")
+    event = frame(raw, seq, {"previous": None})["event"]["type"]
+    need(index < size and included(sha(b"\0", raw), index, size, proof) == root, "the record does not lead to the root")
+    signed = any(key.kind == 1 and key.name == origin and key.signed(text) for key in keys)
+    wish(weak, keys, "no --key was given")
+    need(signed or not keys, "the checkpoint is not signed by the key that was given")
+    level = 2 if any(witness.kind == 4 and witness.signed(text) for witness in witnesses) else 0
+    for known_origin, known_size, known_root in pasted:
+        if (known_origin, known_size) == (origin, size):
+            need(known_root == root, "the ticket has another root: the log was forked")
+            level = max(level, 1)
+    wish(weak, all(known[1] == size for known in pasted), "a pasted checkpoint is not shown")
+    wish(weak, level >= require, f"L{level}, and L{require} is asked for")
+    return weak, f"record {seq}, {event}, is entry {index} of a log of {size} entries, level L{level}"
+
+
 def main():
     arguments = argparse.ArgumentParser(description="Verifies a bundle of Pointsman.")
     arguments.add_argument("bundle")
@@ -263,7 +305,11 @@ def main():
         keys, witnesses = ([Key(text) for text in texts] for texts in (given.key, given.witness))
         pasted = [checkpoint(open(file, encoding="utf-8").read().lstrip()) for file in given.pasted]
         with open(given.bundle, "rb") as file:
-            weak, text = verify(file.read(), keys, witnesses, pasted, int(given.require[1]), signed)
+            data, more = file.read(), (keys, witnesses, pasted, int(given.require[1]))
+        if data.startswith(b"c2sp.org/tlog-proof@v1\n"):
+            weak, text = verify_proof(data, *more)
+        else:
+            weak, text = verify(data, *more, signed)
     except Tampered as error:
         print(f"tampered: {error}")
         return 20

@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 
 use super::bundle::Part;
-use crate::journal::reader::still;
+use crate::journal::reader::{Still, still};
 use crate::journal::recovery::ExamineError;
 use crate::journal::stream::{Cursor, Frames, Step};
-use crate::journal::{RunFolder, wire};
+use crate::journal::{Nonce, RunFolder, wire};
 use crate::log::folder::text_of;
 use crate::log::tree::leaf_hash;
 use crate::log::{Log, LogError};
@@ -46,11 +46,14 @@ pub enum BundlingError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// The log has no checkpoint over the run.
-    #[error("no checkpoint covers this run yet; `pointsman audit checkpoint` signs one")]
+    #[error("no checkpoint covers this yet; `pointsman audit checkpoint` signs one")]
     NotSigned,
     /// The journal does not hold what the log has of it.
     #[error("record {0} is not the one that the log has; `pointsman audit verify` says more")]
     Foreign(u64),
+    /// The journal has no such record.
+    #[error("the run has no record {0}")]
+    NoRecord(u64),
     /// The first record names the run and its plan.
     #[error("record 1 starts the run and cannot be withheld")]
     First,
@@ -71,12 +74,7 @@ pub fn bundle(folder: &RunFolder, log: &Log, withhold: &Withhold, out: &mut dyn 
     let signed = log.signed().ok_or(BundlingError::NotSigned)?;
     let size = signed.checkpoint.size;
     let file = File::open(folder.journal())?;
-    let (heads, journal) = match still(&file) {
-        Ok(found) => found,
-        Err(ExamineError::Io(error)) => return Err(error.into()),
-        Err(ExamineError::NotAJournal) => return Err(io::Error::from(io::ErrorKind::InvalidData).into()),
-    };
-    let nonce = heads.newest().ok_or(BundlingError::NotSigned)?.nonce;
+    let (journal, nonce) = opened(&file)?;
     let entries = log.entries_of(nonce)?;
     let covered = entries.partition_point(|(index, _)| *index < size);
     let mut frames = Frames::new(nonce, Cursor::START);
@@ -114,6 +112,15 @@ pub fn bundle(folder: &RunFolder, log: &Log, withhold: &Withhold, out: &mut dyn 
     }
     Part::Checkpoint(signed.clone()).write(out)?;
     Ok(Bundled { records: covered as u64, withheld, size })
+}
+
+/// The journal as it stands, and the number that all of its records carry.
+pub(super) fn opened(file: &File) -> Result<(Still<'_, File>, Nonce), BundlingError> {
+    match still(file) {
+        Ok((heads, journal)) => Ok((journal, heads.newest().ok_or(BundlingError::NotSigned)?.nonce)),
+        Err(ExamineError::Io(error)) => Err(error.into()),
+        Err(ExamineError::NotAJournal) => Err(io::Error::from(io::ErrorKind::InvalidData).into()),
+    }
 }
 
 /// The lines before the records.

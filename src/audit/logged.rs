@@ -107,9 +107,9 @@ impl Found {
 /// A key that a run made has no witness in a ticket; a key of `init` may have one.
 fn made_by(log: &Log) -> &'static str {
     let first = log.diary().ok().and_then(|diary| diary.into_iter().next());
-    match first {
-        Some((_, diary::Entry::KeyMade { by: Origin::Init, .. })) => "the key was made by `pointsman init`",
-        Some((_, diary::Entry::KeyMade { by: Origin::FirstRun, .. })) => {
+    match first.map(|line| line.event) {
+        Some(diary::Entry::KeyMade { by: Origin::Init, .. }) => "the key was made by `pointsman init`",
+        Some(diary::Entry::KeyMade { by: Origin::FirstRun, .. }) => {
             "the first run made the key, and nobody outside this host had it before: compare it with what a ticket says"
         }
         Some(_) | None => "when the key was made is not on record",

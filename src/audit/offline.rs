@@ -54,7 +54,7 @@ pub fn verify_bundle(file: &mut dyn BufRead, trust: &Trust) -> std::io::Result<R
 }
 
 /// As in a folder, and what is not proven is weaker than what a bundle is for.
-fn standing(claims: &[Claim]) -> Standing {
+pub(super) fn standing(claims: &[Claim]) -> Standing {
     match super::verify::standing(claims) {
         Standing::Holds if claims.iter().any(|claim| matches!(claim.finding, Finding::Unproven(_))) => Standing::Weaker,
         standing => standing,

@@ -103,7 +103,7 @@ impl Seal {
         let finding = match unseen {
             _ if level < trust.required => Finding::Unproven(format!("{level}, and {} is asked for: {text}", trust.required)),
             Some(known) => Finding::Unproven(format!(
-                "the bundle does not prove that the log goes on from the {} entries of the pasted checkpoint",
+                "it does not prove that the log goes on from the {} entries of the pasted checkpoint",
                 known.size
             )),
             None => Finding::Holds(text),

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, Write};
 
 use super::bundle::{BundleError, Part, read};
+use super::proof::Proof;
 use crate::journal::frame::Header;
 use crate::journal::{Entry, ReadError, Reader, RunFolder, wire};
 use crate::model::Digest;
@@ -17,7 +18,7 @@ pub enum ShowError {
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// A record of a bundle is none.
-    #[error("record {0} of the bundle is damaged; `audit verify` says more")]
+    #[error("record {0} of the file is damaged; `audit verify` says more")]
     NoRecord(u64),
     /// A record cannot be printed.
     #[error("a record cannot be printed")]
@@ -49,10 +50,7 @@ pub fn bundle_lines(file: &mut dyn BufRead, out: &mut dyn Write) -> Result<u64, 
         match part {
             Part::Frame(_, frame) => {
                 count += 1;
-                let header = Header::parse(&frame).map_err(|_| ShowError::NoRecord(count))?;
-                let payload = header.payload_of(&frame).map_err(|_| ShowError::NoRecord(count))?;
-                let place = Place { seq: header.seq, epoch: header.epoch, batch: header.batch, chain: Digest::of(&frame) };
-                place.line(payload, out).map_err(ShowError::Print)
+                frame_line(&frame, count, out)
             }
             Part::Withheld(..) => {
                 count += 1;
@@ -68,6 +66,21 @@ pub fn bundle_lines(file: &mut dyn BufRead, out: &mut dyn Write) -> Result<u64, 
         }
     })?;
     failed.map(|()| count)
+}
+
+/// Writes the record of a proof in the same way. Verifies nothing.
+///
+/// # Errors
+/// When its record is none, or `out` fails.
+pub fn proof_line(proof: &Proof, out: &mut dyn Write) -> Result<(), ShowError> {
+    frame_line(&proof.frame, 1, out)
+}
+
+fn frame_line(frame: &[u8], number: u64, out: &mut dyn Write) -> Result<(), ShowError> {
+    let header = Header::parse(frame).map_err(|_| ShowError::NoRecord(number))?;
+    let payload = header.payload_of(frame).map_err(|_| ShowError::NoRecord(number))?;
+    let place = Place { seq: header.seq, epoch: header.epoch, batch: header.batch, chain: Digest::of(frame) };
+    place.line(payload, out).map_err(ShowError::Print)
 }
 
 /// What stands before the payload in a line.

@@ -1,7 +1,7 @@
 //! `pointsman audit`: proves that a record holds, and shows it.
 
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use super::console;
 use super::desk::{Desk, now};
 use super::exit::Exit;
-use crate::audit::{self, Bundled, Standing, Trust, Withhold, WitnessLevel, trust};
+use crate::audit::{self, Bundled, Standing, Trust, Withhold, WitnessLevel, proof, trust};
 use crate::engine::{load, logbook};
 use crate::journal::RunFolder;
 use crate::journal::folder::write_whole;
@@ -37,6 +37,15 @@ Examples:
 What is withheld is whole records: their place and their hash stay, so that the proof holds, and what they say does not.
 `pointsman audit verify night.bundle --key KEY` verifies it anywhere; so does `tools/verify_bundle.py`.";
 
+const PROVE_EXAMPLES: &str = "\
+Examples:
+  pointsman audit prove latest 17 --out go-live.tlog-proof       one record, and nothing else of the run
+  pointsman audit verify go-live.tlog-proof --key KEY --witness KEY --require L2
+  pointsman audit show go-live.tlog-proof --json                 what the record says
+
+The file is a proof as c2sp.org/tlog-proof describes it, with the record in its `extra` line. It is held against the newest
+checkpoint that a witness has signed, or else against the newest. `tools/verify_bundle.py` verifies it too.";
+
 const SHOW_EXAMPLES: &str = "\
 Examples:
   pointsman audit show latest                            every record, one line each
@@ -45,7 +54,7 @@ Examples:
 
 const DIARY_EXAMPLES: &str = "\
 Examples:
-  pointsman audit diary                                              keys, witnesses, orders that were refused at the door
+  pointsman audit diary                                              keys, witnesses, who drove which run, who was refused
   pointsman audit diary | jq 'select(.event.type == \"order_refused\")'";
 
 const CHECKPOINT_EXAMPLES: &str = "\
@@ -70,6 +79,9 @@ enum AuditCommand {
     /// Writes the record of a run with its proofs into one file
     #[command(after_help = BUNDLE_EXAMPLES)]
     Bundle(BundleArgs),
+    /// Writes the proof of one record into a file
+    #[command(after_help = PROVE_EXAMPLES)]
+    Prove(ProveArgs),
     /// Shows the record of a run
     #[command(after_help = SHOW_EXAMPLES)]
     Show(RecordArgs),
@@ -83,7 +95,7 @@ enum AuditCommand {
 
 #[derive(Args, Debug)]
 struct RecordArgs {
-    /// The run: its id, a beginning of it, or `latest`; or the path of a folder with a journal, or of a bundle
+    /// The run: its id, a beginning of it, or `latest`; or the path of a folder with a journal, of a bundle, or of a proof
     #[arg(value_name = "RUN")]
     run: String,
     /// Print JSON
@@ -95,19 +107,19 @@ struct RecordArgs {
 struct VerifyArgs {
     #[command(flatten)]
     record: RecordArgs,
-    /// Of a bundle: the public key of the installation, from the change ticket; a text or a file
+    /// Of a bundle or proof: the public key of the installation, from the change ticket; a text or a file
     #[arg(long, value_name = "KEY")]
     key: Vec<String>,
-    /// Of a bundle: the public key of a witness; a text or a file
+    /// Of a bundle or proof: the public key of a witness; a text or a file
     #[arg(long, value_name = "KEY")]
     witness: Vec<String>,
-    /// Of a bundle: a file with the lines of a checkpoint that was pasted into a ticket
+    /// Of a bundle or proof: a file with the lines of a checkpoint that was pasted into a ticket
     #[arg(long, value_name = "FILE")]
     pasted: Vec<PathBuf>,
-    /// Of a bundle: the folder of a store with checkpoints
+    /// Of a bundle or proof: the folder of a store with checkpoints
     #[arg(long, value_name = "FOLDER")]
     store: Vec<PathBuf>,
-    /// Of a bundle: how far beyond its host the proof has to reach
+    /// Of a bundle or proof: how far beyond its host the proof has to reach
     #[arg(long, value_name = "LEVEL", default_value = "L0", value_parser = level)]
     require: WitnessLevel,
 }
@@ -131,6 +143,19 @@ struct BundleArgs {
     withhold_plan: bool,
 }
 
+#[derive(Args, Debug)]
+struct ProveArgs {
+    /// The run: its id, a beginning of it, or `latest`
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// The number of the record, as `audit show` says it
+    #[arg(value_name = "RECORD")]
+    record: u64,
+    /// The file that is written
+    #[arg(long, short, value_name = "FILE")]
+    out: PathBuf,
+}
+
 fn level(text: &str) -> Result<WitnessLevel, String> {
     WitnessLevel::parse(text).ok_or_else(|| "a level is L0, L1, L2 or L3".to_owned())
 }
@@ -144,6 +169,7 @@ pub fn run(desk: &Desk, args: &AuditArgs) -> Result<Exit> {
         AuditCommand::Verify(args) => verify(desk, args),
         AuditCommand::Show(args) => show(desk, args),
         AuditCommand::Bundle(args) => bundle(desk, args),
+        AuditCommand::Prove(args) => prove(desk, args),
         AuditCommand::Diary => diary(desk),
         AuditCommand::Checkpoint => checkpoint(desk),
     }
@@ -151,8 +177,9 @@ pub fn run(desk: &Desk, args: &AuditArgs) -> Result<Exit> {
 
 fn verify(desk: &Desk, args: &VerifyArgs) -> Result<Exit> {
     let VerifyArgs { record, .. } = args;
-    let report = match bundle_at(&record.run)? {
-        Some(mut file) => audit::verify_bundle(&mut file, &trust(args)?)?,
+    let report = match file_at(&record.run)? {
+        Some(File::Bundle(mut file)) => audit::verify_bundle(&mut file, &trust(args)?)?,
+        Some(File::Proof(text)) => audit::verify_proof(&text, &trust(args)?),
         None => match place(desk, &record.run)? {
             (folder, Some(log)) => audit::verify_logged(&folder, &log)?,
             (folder, None) => audit::verify(&folder)?,
@@ -171,14 +198,26 @@ fn verify(desk: &Desk, args: &VerifyArgs) -> Result<Exit> {
     })
 }
 
-/// The bundle, where a file is named and no run.
-fn bundle_at(text: &str) -> Result<Option<BufReader<File>>> {
-    let is_file = Path::new(text).is_file();
-    Ok(if is_file {
-        Some(BufReader::with_capacity(1 << 20, File::open(text).with_context(|| format!("{text} cannot be read"))?))
-    } else {
-        None
-    })
+/// What a file holds that is named where a run could be.
+enum File {
+    Bundle(BufReader<fs::File>),
+    Proof(String),
+}
+
+/// The file, where one is named and no run.
+fn file_at(text: &str) -> Result<Option<File>> {
+    if !Path::new(text).is_file() {
+        return Ok(None);
+    }
+    let unreadable = || format!("{text} cannot be read");
+    let mut file = BufReader::with_capacity(1 << 20, fs::File::open(text).with_context(unreadable)?);
+    if !proof::is_proof(file.fill_buf().with_context(unreadable)?) {
+        return Ok(Some(File::Bundle(file)));
+    }
+    let mut proof = Vec::new();
+    file.take(proof::LONGEST).read_to_end(&mut proof).with_context(unreadable)?;
+    // What is no text is no proof, and the verification says so.
+    Ok(Some(File::Proof(String::from_utf8_lossy(&proof).into_owned())))
 }
 
 fn trust(args: &VerifyArgs) -> Result<Trust> {
@@ -201,21 +240,39 @@ fn trust(args: &VerifyArgs) -> Result<Trust> {
     })
 }
 
-/// Signs what the log lacks, where this process can, and writes the bundle.
-fn bundle(desk: &Desk, args: &BundleArgs) -> Result<Exit> {
-    let (home, run) = desk.run(&args.run)?;
+/// The run and the log, which signs what it lacks of the run, where this process can.
+fn signed(desk: &Desk, run: &str) -> Result<(RunFolder, Log)> {
+    let (home, run) = desk.run(run)?;
     let (mut log, _) = logbook::open(&home, Origin::Init, now())?;
+    let folder = home.folder(&run);
     if log.can_sign() {
-        log.follow(&home.folder(&run).journal(), None)?;
+        log.follow(&folder.journal(), None)?;
         log.sign()?;
     }
+    Ok((folder, log))
+}
+
+/// Writes the proof of one record.
+fn prove(desk: &Desk, args: &ProveArgs) -> Result<Exit> {
+    let (folder, log) = signed(desk, &args.run)?;
+    let proof = audit::prove(&folder, &log, args.record)?;
+    let path = std::path::absolute(&args.out)?;
+    write_whole(&path, proof.to_string().as_bytes()).with_context(|| format!("{} cannot be written", args.out.display()))?;
+    let size = proof.signed.checkpoint.size;
+    console::say(format!("{}: record {}, against a log of {size} entries", args.out.display(), args.record));
+    Ok(Exit::Done)
+}
+
+/// Writes the bundle.
+fn bundle(desk: &Desk, args: &BundleArgs) -> Result<Exit> {
+    let (folder, log) = signed(desk, &args.run)?;
     let withhold = Withhold {
         records: args.withhold.iter().copied().collect(),
         texts: args.withhold_text.clone(),
         plan: args.withhold_plan,
     };
     let mut out = Vec::new();
-    let bundled = audit::bundle(&home.folder(&run), &log, &withhold, &mut out)?;
+    let bundled = audit::bundle(&folder, &log, &withhold, &mut out)?;
     let path = std::path::absolute(&args.out)?;
     write_whole(&path, &out).with_context(|| format!("{} cannot be written", args.out.display()))?;
     let Bundled { records, withheld, size } = bundled;
@@ -228,9 +285,15 @@ fn bundle(desk: &Desk, args: &BundleArgs) -> Result<Exit> {
 }
 
 fn show(desk: &Desk, args: &RecordArgs) -> Result<Exit> {
-    if let Some(mut file) = bundle_at(&args.run)? {
-        anyhow::ensure!(args.json, "of a bundle the records are shown as they stand in it: add --json");
-        audit::bundle_lines(&mut file, &mut console::output())?;
+    if let Some(file) = file_at(&args.run)? {
+        anyhow::ensure!(args.json, "of a file the records are shown as they stand in it: add --json");
+        match file {
+            File::Bundle(mut file) => drop(audit::bundle_lines(&mut file, &mut console::output())?),
+            File::Proof(text) => {
+                let proof = audit::Proof::parse(&text).with_context(|| format!("{} is no proof of a record", args.run))?;
+                audit::proof_line(&proof, &mut console::output())?;
+            }
+        }
         return Ok(Exit::Done);
     }
     if args.json {
@@ -255,8 +318,8 @@ fn place(desk: &Desk, text: &str) -> Result<(RunFolder, Option<LogFolder>)> {
 
 /// Prints the diary.
 fn diary(desk: &Desk) -> Result<Exit> {
-    for (at, event) in Log::open(&LogFolder::of_home(desk.home()?.path()))?.diary()? {
-        console::print(format!("{}\n", serde_json::json!({ "at": at, "event": event })))?;
+    for line in Log::open(&LogFolder::of_home(desk.home()?.path()))?.diary()? {
+        console::print(format!("{}\n", serde_json::json!(line)))?;
     }
     Ok(Exit::Done)
 }

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::ordering::ByArgs;
 use super::preparation::{ParamArgs, prepare};
 use crate::connectors::Registry;
-use crate::engine::{Executor, whoami};
+use crate::engine::{EngineError, Executor, logbook, whoami};
 use crate::model::{RunId, id::is_name};
 use crate::plan::{Plan, PlannedUndo};
 
@@ -54,8 +54,10 @@ pub fn run(desk: &Desk, args: &RunArgs) -> anyhow::Result<Exit> {
     prepared.say();
     let Some(plan) = prepared.plan else { return Ok(Exit::InvalidRunbook) };
     refuse_what_this_build_cannot_do(&plan)?;
-    let starter = whoami(plan.content().roster.as_ref(), &args.by.claim()).map_err(crate::engine::EngineError::from)?;
-    let executor = Executor::start(&desk.home()?, plan, args.id.clone(), starter)?;
+    let home = desk.home()?;
+    let starter = whoami(plan.content().roster.as_ref(), &args.by.claim()).map_err(EngineError::from);
+    let started = starter.and_then(|starter| Executor::start(&home, plan.clone(), args.id.clone(), starter));
+    let executor = started.inspect_err(|why| logbook::start_refused(&home, &plan, why))?;
     drive(desk, executor, &args.show)
 }
 

@@ -1,8 +1,9 @@
 //! Who this process acts for: the user id that the kernel vouches for, and the person behind it.
 
-use nix::unistd::{Uid, User};
+use nix::unistd::Uid;
 
 use crate::authority::{Claim, Unrecognised, recognise};
+pub use crate::log::diary::login;
 use crate::model::{Actor, Roster};
 use crate::run::Command;
 
@@ -26,9 +27,4 @@ pub(super) fn giver(command: &Command, roster: Option<&Roster>, uid: u32, claim:
         Command::Submit(_) => principal(None, uid, &Claim::Whoever),
         _ => principal(roster, uid, claim),
     }
-}
-
-/// The login name of a user id, or its number where the machine has no name for it.
-pub fn login(uid: u32) -> String {
-    User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }

@@ -73,6 +73,10 @@ impl Logbook {
                     Ok((_, troubles)) => troubles.iter().for_each(|trouble| logbook.not_followed(&mut log, trouble, now)),
                     Err(error) => logbook.say(&error),
                 }
+                let name = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+                if let Err(error) = log.note(now, diary::Entry::Driven { run: name }) {
+                    logbook.say(&error);
+                }
                 let log = Arc::new(Mutex::new(log));
                 match outside {
                     Ok(outside) if outside.is_empty() => {}
@@ -190,7 +194,7 @@ impl Logbook {
         let LogError::Foreign { journal, seq } = trouble else { return self.say(trouble) };
         let run = journal.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
         let entry = diary::Entry::JournalLeft { run: run.clone(), record: *seq };
-        if log.diary().is_ok_and(|known| known.iter().any(|(_, known)| *known == entry)) {
+        if log.diary().is_ok_and(|known| known.iter().any(|known| known.event == entry)) {
             return;
         }
         if *journal != self.journal {
@@ -246,16 +250,43 @@ pub(super) fn can_be_seen(home: &Home, plan: &Plan) -> Result<(), EngineError> {
 /// Writes into the diary that an order did not reach its run, because its giver is not who they say. Where there is no log yet, or it
 /// cannot be written, the refusal stands all the same.
 pub(super) fn refused(home: &Home, run: &RunFolder, order: &str, uid: u32, why: &str) {
+    let run = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (order, by, reason) = (order.to_owned(), diary::local_user(uid), why.to_owned());
+    note(home, diary::Entry::OrderRefused { run, order, by, reason });
+}
+
+/// Writes into the diary that a run was not begun: because its starter is not who they say, because the installation cannot give
+/// what the runbook asks for, or because another run has its targets.
+pub fn start_refused(home: &Home, plan: &Plan, why: &EngineError) {
+    let is_refusal = match why {
+        EngineError::Unrecognised(_) | EngineError::NoWitness(_) | EngineError::TargetBusy { .. } => true,
+        EngineError::RunNotFound { .. }
+        | EngineError::RunExists(_)
+        | EngineError::Busy { .. }
+        | EngineError::Plan(_)
+        | EngineError::Open(_)
+        | EngineError::Read(_)
+        | EngineError::Fold(_)
+        | EngineError::Journal { .. }
+        | EngineError::NoAnswer(_)
+        | EngineError::Io { .. }
+        | EngineError::NoHome => false,
+    };
+    if is_refusal {
+        let runbook = plan.content().runbook.clone();
+        note(home, diary::Entry::StartRefused { runbook, plan: plan.digest(), reason: why.to_string() });
+    }
+}
+
+/// Writes a refusal into the diary, where there is a log.
+fn note(home: &Home, entry: diary::Entry) {
     let folder = LogFolder::of_home(home.path());
     if !folder.public_key().exists() {
         return;
     }
-    let run = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let by = format!("local user {}, uid {uid}", super::identity::login(uid));
-    let entry = diary::Entry::OrderRefused { run, order: order.to_owned(), by, reason: why.to_owned() };
     let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
     if let Err(error) = Log::open(&folder).and_then(|mut log| log.note(now, entry)) {
-        tracing::warn!("a refused order could not be written into the diary: {error}");
+        tracing::warn!("a refusal could not be written into the diary: {error}");
     }
 }
 

@@ -4,6 +4,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 
+use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 
 use super::store::Origin;
@@ -21,6 +22,20 @@ const START: Cursor = Cursor { position: Position { seq: 0, offset: 0, chain: Di
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Entry {
+    /// An executor began to drive a run.
+    Driven {
+        /// The run.
+        run: String,
+    },
+    /// A run was refused before it began.
+    StartRefused {
+        /// The runbook.
+        runbook: String,
+        /// The digest of the plan.
+        plan: Digest,
+        /// Why.
+        reason: String,
+    },
     /// The log was begun, with this key.
     KeyMade {
         /// The public key.
@@ -63,11 +78,27 @@ pub enum Entry {
     },
 }
 
-#[derive(Serialize, Deserialize)]
+/// An entry as it stands in the diary.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
-    at: Timestamp,
-    event: Entry,
+pub struct Line {
+    /// When it was written.
+    pub at: Timestamp,
+    /// The user of the process that wrote it, as the kernel says; none in entries of before there was this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// What happened.
+    pub event: Entry,
+}
+
+/// A local user as the kernel says it: name and number.
+pub fn local_user(uid: u32) -> String {
+    format!("local user {}, uid {uid}", login(uid))
+}
+
+/// The login name of a user id, or its number where the machine has no name for it.
+pub fn login(uid: u32) -> String {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 impl Log {
@@ -86,9 +117,10 @@ impl Log {
         self.add(&file, &path, nonce, START, u64::MAX)?;
         let end = self.end_of_diary(&file)?;
         let place = Place { seq: end.seq + 1, batch: end.seq + 1, epoch: 1, nonce, prev: end.chain };
+        let user = Some(local_user(Uid::current().as_raw()));
         let mut bytes = Vec::new();
         let start = begin(&mut bytes);
-        serde_json::to_writer(&mut bytes, &Line { at, event }).map_err(|error| failed("write")(error.into()))?;
+        serde_json::to_writer(&mut bytes, &Line { at, user, event }).map_err(|error| failed("write")(error.into()))?;
         seal(&mut bytes, start, place);
         file.set_len(end.offset).map_err(failed("cut"))?;
         file.write_all_at(&bytes, end.offset).map_err(failed("write"))?;
@@ -107,7 +139,7 @@ impl Log {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn diary(&self) -> Result<Vec<(Timestamp, Entry)>, LogError> {
+    pub fn diary(&self) -> Result<Vec<Line>, LogError> {
         let path = self.folder.diary();
         if !path.exists() {
             return Ok(Vec::new());
@@ -115,9 +147,9 @@ impl Log {
         let file = std::fs::File::open(&path).map_err(LogError::io("open", &path))?;
         let (mut frames, mut found) = (Frames::new(self.diary_nonce(), START), Vec::new());
         while let Step::Frame { payload, .. } = frames.next(&file).map_err(LogError::io("read", &path))? {
-            let line: Line = serde_json::from_slice(payload)
-                .map_err(|_| LogError::Malformed { what: "a diary that this version can read", path: path.clone() })?;
-            found.push((line.at, line.event));
+            let line = serde_json::from_slice(payload);
+            let unreadable = |_| LogError::Malformed { what: "a diary that this version can read", path: path.clone() };
+            found.push(line.map_err(unreadable)?);
         }
         Ok(found)
     }

@@ -1,6 +1,6 @@
 //! Takes known secret values out of text before anybody stores, hashes or shows it.
 //!
-//! A value is looked for as it is, in base64, URL-encoded and JSON-escaped.
+//! A value is looked for as it is, in base64 (also of a longer text that contains it), URL-encoded and JSON-escaped.
 
 /// A set of texts that must not leave the process.
 #[derive(Clone, Default)]
@@ -33,7 +33,7 @@ impl Redactor {
         let base = base64(secret.as_bytes());
         let forms =
             [secret.to_owned(), json[1..json.len() - 1].to_owned(), percent(secret), base.trim_end_matches('=').to_owned(), base];
-        for form in forms {
+        for form in forms.into_iter().chain(inside_base64(secret.as_bytes())) {
             if !self.needles.contains(&form) {
                 self.needles.push(form);
             }
@@ -105,6 +105,17 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
+/// What the base64 of a longer text holds for certain where this stands in it, such as a password behind `user:` in a header.
+fn inside_base64(bytes: &[u8]) -> impl Iterator<Item = String> {
+    const SURE: usize = 8;
+    let at = move |before: usize| {
+        let whole = base64(&[&[0; 2][..before], bytes].concat());
+        let (from, to) = ((before * 8).div_ceil(6), (before + bytes.len()) * 8 / 6);
+        whole[from..to].to_owned()
+    };
+    (0..3).map(at).collect::<Vec<_>>().into_iter().filter(|form| form.len() >= SURE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +125,15 @@ mod tests {
         let redactor = Redactor::new(["p\"ss wörd"]);
         for leak in ["p\"ss wörd", "p\\\"ss wörd", "p%22ss%20w%C3%B6rd", &base64("p\"ss wörd".as_bytes())] {
             assert_eq!(redactor.redact(&format!("a {leak} b")), format!("a {MASK} b"), "{leak}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_header_of_a_request_is_masked() {
+        let redactor = Redactor::new(["hunter2-and-more"]);
+        for user in ["ops", "op", "operator", "root", ""] {
+            let header = base64(format!("{user}:hunter2-and-more").as_bytes());
+            assert!(redactor.redact(&header).contains(MASK), "{user}: {}", redactor.redact(&header));
         }
     }
 

@@ -86,6 +86,18 @@ impl Bench {
         }
     }
 
+    /// The targets, for a test that changes their settings.
+    pub fn targets_mut(&mut self) -> impl Iterator<Item = &mut Target> {
+        self.targets.values_mut()
+    }
+
+    /// A call as [`Self::call`] makes it, which opens sessions of its own, has little time, and knows these secrets.
+    pub fn hurried_call(&self, step: &str, target: Option<&str>, params: Value, secrets: &[String], within: Duration) -> Call {
+        let redactor = Arc::new(Redactor::new(secrets));
+        let recorder = Recorder::new(StepId::new(step), 1, redactor, self.sink.clone());
+        Call { recorder, deadline: Instant::now() + within, kept: Kept::nothing(), ..self.call(step, target, params) }
+    }
+
     /// Everything that was recorded since the last time.
     pub fn notes(&mut self) -> Vec<Note> {
         std::iter::from_fn(|| self.notes.try_recv().ok()).collect()

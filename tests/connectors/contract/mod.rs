@@ -13,6 +13,7 @@ use crate::bench::Bench;
 use crate::servers::missing;
 
 mod builtin;
+mod canaries;
 mod haproxy;
 pub mod hosts;
 mod http;

@@ -4,7 +4,7 @@ use pointsman::catalog::{ActionSpec, Nature, UndoSpec, action};
 use pointsman::model::{Finding, Touch};
 use serde_json::{Value, json};
 
-use super::{Case, Named};
+use super::{Case, Named, canaries};
 use crate::bench::{CANARY, attempt};
 
 /// Holds every case to every promise that its action makes.
@@ -150,4 +150,5 @@ async fn no_secret_is_in_anything_that_is_said(spec: &ActionSpec, mut case: Case
     for text in &said {
         assert!(!text.contains(CANARY), "{name} said {text}");
     }
+    canaries::hold(spec, &mut case).await;
 }

@@ -67,6 +67,26 @@ fn an_order_that_is_refused_at_the_door_is_in_the_diary() {
     assert_eq!(bench.json(&["audit", "verify", "one", "--json"])["standing"], "holds");
 }
 
+/// Who drives a run, and who was not let to begin one, is written down with the user that the kernel names.
+#[test]
+fn starters_and_those_who_were_refused_are_in_the_diary() {
+    let bench = Bench::new();
+    bench.say(&["init"]);
+    bench.file("people.yaml", "persons:\n  you: { name: You, roles: [dba], local_users: [nobody] }\n");
+    bench.runbook("fine", &format!("roster: people.yaml\n{FINE}"));
+    assert_eq!(bench.say(&["run", "fine.yaml", "--id", "one", "--by", "you"]).code, 8);
+    assert_eq!(bench.say(&["run", "fine.yaml", "--id", "two"]).code, 0);
+    let me = pointsman::log::diary::local_user(nix::unistd::getuid().as_raw());
+    let lines: Vec<serde_json::Value> =
+        bench.say(&["audit", "diary"]).out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |kind: &str| lines.iter().filter(|line| line["event"]["type"] == kind).collect::<Vec<_>>();
+    let (refused, driven) = (of("start_refused"), of("driven"));
+    assert_eq!((refused.len(), driven.len()), (1, 1), "{lines:?}");
+    assert!(refused[0]["event"]["runbook"] == "fine" && refused[0]["event"]["reason"].as_str().unwrap().contains("to you"));
+    assert_eq!(driven[0]["event"]["run"], "two");
+    assert!(lines.iter().all(|line| line["user"] == me), "{lines:?}");
+}
+
 #[test]
 fn without_init_the_first_run_makes_the_key_and_says_so() {
     let bench = Bench::new();
@@ -136,15 +156,23 @@ fn a_bundle_is_verified_anywhere_by_two_programs() {
     assert!(said.err.contains(" withheld") && !said.err.contains(" 0 withheld"), "{said:?}");
     let hidden = fs::read_to_string(bench.path().join("some.bundle")).unwrap();
     assert!(hidden.contains("\nwithheld ") && !hidden.contains("\nplan "));
+    assert_eq!(bench.say(&["audit", "prove", "one", "1", "-o", "first.tlog-proof"]).code, 0);
+    assert_eq!(bench.say(&["audit", "prove", "one", "999", "-o", "none.tlog-proof"]).code, 1);
     fs::remove_dir_all(bench.path().join("home")).unwrap();
+    let record = bench.json(&["audit", "show", "first.tlog-proof", "--json"]);
+    assert_eq!((record["seq"].as_u64(), record["event"]["run"].as_str()), (Some(1), Some("one")), "{record}");
     let other = pointsman::log::Signer::of_seed("else", pointsman::log::Use::Log, [1; 32]).verifier().to_string();
-    let cases: [(&[&str], i32); 6] = [
+    let cases: [(&[&str], i32); 10] = [
         (&["one.bundle", "--key", &key], 0),
         (&["some.bundle", "--key", &key], 0),
         (&["one.bundle"], 10),
         (&["one.bundle", "--key", &key, "--require", "L1"], 10),
         (&["one.bundle", "--key", &key, "--pasted", "ticket", "--require", "L1"], 0),
         (&["one.bundle", "--key", &other], 20),
+        (&["first.tlog-proof", "--key", &key], 0),
+        (&["first.tlog-proof"], 10),
+        (&["first.tlog-proof", "--key", &key, "--require", "L2"], 10),
+        (&["first.tlog-proof", "--key", &other], 20),
     ];
     for (args, code) in cases {
         let said = bench.say(&[&["audit", "verify"], args].concat());

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use pointsman::audit::{Report, Standing, Subject, Trust, Withhold, WitnessLevel, bundle, trust, verify_bundle};
 use pointsman::journal::{Files, RunFolder, open};
-use pointsman::log::{Log, Signed, Signer, Use};
+use pointsman::log::{Log, Signed, Signer, Use, Verifier};
 use pointsman::model::RunOutcome;
 use pointsman::run::Event;
 
@@ -155,9 +155,7 @@ fn no_change_of_a_bundle_goes_unnoticed() {
 
 #[test]
 fn the_verifier_in_python_says_the_same() {
-    if Command::new("python3").args(["-c", "import cryptography"]).status().is_ok_and(|status| !status.success()) {
-        assert!(std::env::var_os("POINTSMAN_TEST_REQUIRE_ALL").is_none(), "python3-cryptography is needed and not here");
-        eprintln!("skipped: python3-cryptography is not here");
+    if !python_is_here() {
         return;
     }
     let night = Night::new();
@@ -173,14 +171,7 @@ fn the_verifier_in_python_says_the_same() {
     for (number, case) in cases.iter().enumerate() {
         fs::write(folder.path().join(format!("{number:05}")), case).unwrap();
     }
-    let output = Command::new("python3")
-        .args(["-c", PYTHON, concat!(env!("CARGO_MANIFEST_DIR"), "/tools")])
-        .args([night.log.verifier().to_string(), night.witness.verifier().to_string()])
-        .arg(Path::new(folder.path()))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let said: Vec<u8> = String::from_utf8(output.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+    let said = said_by_python("verify", night.log.verifier(), &night.witness.verifier(), folder.path());
     assert_eq!(said.len(), cases.len());
     for (number, (python, case)) in said.iter().zip(&cases).enumerate() {
         let ours = verify(case, &trust).standing.exit_code();
@@ -190,14 +181,36 @@ fn the_verifier_in_python_says_the_same() {
     assert!(said[0] == 0 && said.len() > 80);
 }
 
+/// Whether the second verifier can be run; skipped by name where its library is missing.
+pub(super) fn python_is_here() -> bool {
+    if Command::new("python3").args(["-c", "import cryptography"]).status().is_ok_and(|status| status.success()) {
+        return true;
+    }
+    assert!(std::env::var_os("POINTSMAN_TEST_REQUIRE_ALL").is_none(), "python3-cryptography is needed and not here");
+    eprintln!("skipped: python3-cryptography is not here");
+    false
+}
+
+/// The exit codes of the second verifier over every file of a folder, where L2 is asked for.
+pub(super) fn said_by_python(verify: &str, key: &Verifier, witness: &Verifier, folder: &Path) -> Vec<u8> {
+    let output = Command::new("python3")
+        .args(["-c", PYTHON, concat!(env!("CARGO_MANIFEST_DIR"), "/tools"), verify])
+        .args([key.to_string(), witness.to_string()])
+        .arg(folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect()
+}
+
 const PYTHON: &str = r"
 import os, sys
 sys.path.insert(0, sys.argv[1])
 import verify_bundle as v
-keys, witnesses, folder = [v.Key(sys.argv[2])], [v.Key(sys.argv[3])], sys.argv[4]
+verify, keys, witnesses, folder = getattr(v, sys.argv[2]), [v.Key(sys.argv[3])], [v.Key(sys.argv[4])], sys.argv[5]
 for name in sorted(os.listdir(folder)):
     try:
-        weak, _ = v.verify(open(os.path.join(folder, name), 'rb').read(), keys, witnesses, (), 2)
+        weak, _ = verify(open(os.path.join(folder, name), 'rb').read(), keys, witnesses, (), 2)
         print(10 if weak else 0)
     except v.Tampered:
         print(20)

@@ -3,6 +3,7 @@
 mod attacks;
 mod bundles;
 mod keys;
+mod proofs;
 mod store;
 mod witness;
 

@@ -201,6 +201,6 @@ fn the_diary_is_in_the_log_and_goes_on_after_a_torn_entry() {
     log.note(at(2), refused(2)).unwrap();
     let diary = log.diary().unwrap();
     assert_eq!(diary.len(), 3);
-    assert_eq!(diary[2], (at(2), refused(2)));
+    assert_eq!((diary[2].at, &diary[2].event), (at(2), &refused(2)));
     assert_eq!(log.tree().size(), 3);
 }
