@@ -32,20 +32,24 @@ impl State {
         owed && step.touched && step.status != StepStatus::Undone
     }
 
+    /// Whether an undo step with this scope speaks of a step.
+    pub(super) fn is_in(&self, scope: &UndoScope, instance: Instance) -> bool {
+        match scope {
+            UndoScope::Everything => true,
+            UndoScope::Steps(steps) => {
+                let named = |i: Instance| steps.iter().any(|s| Instance::of(*s) == i);
+                named(instance) || self.group(instance).is_some_and(named)
+            }
+        }
+    }
+
     /// A pass over `scope`, with everything walked that is clear already.
     pub(super) fn new_pass(&self, scope: &UndoScope) -> UndoPass {
         let mut pass = UndoPass::default();
         let mut free = Vec::new();
         for instance in self.instances().filter(|i| self.planned(*i).section == Section::Forward) {
             let waits = if self.is_spawned(instance) { 1 } else { self.plan.dependents(self.def(instance)).len() };
-            let in_scope = match scope {
-                UndoScope::Everything => true,
-                UndoScope::Steps(steps) => {
-                    let named = |i: Instance| steps.iter().any(|s| Instance::of(*s) == i);
-                    named(instance) || self.group(instance).is_some_and(named)
-                }
-            };
-            if in_scope && self.owes_undo(instance) {
+            if self.is_in(scope, instance) && self.owes_undo(instance) {
                 pass.left.insert(instance);
             }
             if waits == 0 {
