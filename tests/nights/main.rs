@@ -7,6 +7,7 @@ mod servers;
 
 mod executor;
 mod load;
+mod mischief;
 mod mysql_to_cloud;
 mod night;
 mod postgres_major_upgrade;

@@ -41,16 +41,21 @@ impl Sandbox {
 
     /// Runs the script; what it printed to standard output.
     pub fn call(&self, args: &[&str]) -> String {
-        let output = Command::new(&self.script)
-            .args(args)
-            .env("SANDBOX_DIR", self.path())
-            .env("SANDBOX_BASE_PORT", self.base.to_string())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "sandbox {} ended with {}:\n{said}", args.join(" "), output.status);
-        String::from_utf8(output.stdout).unwrap()
+        self.caller(args)()
+    }
+
+    /// The same for later, on any thread.
+    pub fn caller(&self, args: &[&str]) -> impl Fn() -> String + Send + 'static {
+        let (script, folder, base) = (self.script.clone(), self.path(), self.base.to_string());
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        move || {
+            let mut command = Command::new(&script);
+            command.args(&args).env("SANDBOX_DIR", &folder).env("SANDBOX_BASE_PORT", &base).stdin(Stdio::null());
+            let output = command.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "sandbox {} ended with {}:\n{said}", args.join(" "), output.status);
+            String::from_utf8(output.stdout).unwrap()
+        }
     }
 
     /// The secrets of the sandbox by name.

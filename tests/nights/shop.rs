@@ -17,14 +17,14 @@ pub enum Side {
 }
 
 impl Side {
-    const fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Old => "old",
             Self::New => "new",
         }
     }
 
-    const fn offset(self) -> u16 {
+    pub const fn offset(self) -> u16 {
         match self {
             Self::Old => 0,
             Self::New => 1,
@@ -120,7 +120,11 @@ impl Shop {
             ["shop_app", "shop_worker"].iter().map(|account| ask(&format!("SHOW GRANTS FOR '{account}'@'%'"))).collect();
         let replication =
             "SELECT GROUP_CONCAT(command ORDER BY command) FROM information_schema.processlist WHERE command LIKE 'Slave%'";
-        format!("{grants}{}replication={}", ask("SELECT CONCAT('read_only=', @@read_only)"), ask(replication))
+        format!(
+            "{grants}{}replication={}",
+            ask("SELECT CONCAT('read_only=', @@read_only, ' events=', @@event_scheduler)"),
+            ask(replication)
+        )
     }
 
     /// What the broker lets the shop's users do.
