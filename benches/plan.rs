@@ -28,8 +28,14 @@ fn main() {
         let (runbook, report) = parse(&source);
         assert!(!report.has_errors());
         let runbook = runbook.unwrap();
-        let input =
-            || BuildInput { runbook: &runbook, source: &source, roster: None, params: Object::new(), base_dir: ".".to_owned() };
+        let input = || BuildInput {
+            runbook: &runbook,
+            source: &source,
+            roster: None,
+            params: Object::new(),
+            edited_by: Err("it is not in git".to_owned()),
+            base_dir: ".".to_owned(),
+        };
         let planned = best(|| assert!(build(input()).plan.is_some()));
         let built = build(input());
         let plan = built.plan.unwrap();

@@ -6,9 +6,9 @@ const ON_DEADLINE: ParamType = ParamType::OneOf(&["hold", "reject", "rollback"])
 const GATE_DEADLINE: ParamType = ParamType::OneOf(&["hold", "reject", "rollback", "escalate"]);
 const NOT: ParamSpec = ParamSpec::default(
     "not",
-    ParamType::List(&ParamType::OneOf(&["starter", "author"])),
+    ParamType::List(&ParamType::OneOf(&["starter", "author", "editor"])),
     "[]",
-    "who may not approve although they have the role; their deputies may not either",
+    "who may not approve although they have the role: who started the run, the runbook's `owner`, who edited it last (by git); their deputies may not either",
 );
 const SIGNATURE: ParamSpec = ParamSpec::optional(
     "signature",

@@ -10,9 +10,10 @@ use clap::Args;
 use super::console;
 use crate::diagnostic::render::{Paint, render};
 use crate::diagnostic::{Report, Source};
+use crate::engine::editor::last_editors;
 use crate::engine::read_roster;
-use crate::model::{Object, Roster, Value};
-use crate::plan::{BuildInput, Built, Plan, build, check};
+use crate::model::{Object, PersonId, Roster, Value};
+use crate::plan::{BuildInput, Built, Plan, build, check, excludes_editor};
 use crate::runbook::{ParamKind, Runbook, parse, reader};
 use crate::safety::interlocks;
 
@@ -78,7 +79,8 @@ fn prepare_by(file: &Path, args: &ParamArgs, make: fn(BuildInput<'_>) -> Built) 
     let roster = roster(&runbook, &folder, &mut reports)?;
     let params = params(&runbook, args, &mut reports)?;
     let base_dir = folder.to_string_lossy().into_owned();
-    let built = make(BuildInput { runbook: &runbook, source: &source, roster, params, base_dir });
+    let edited_by = edited_by(&runbook, file, &folder, roster.as_ref());
+    let built = make(BuildInput { runbook: &runbook, source: &source, roster, edited_by, params, base_dir });
     report.extend(built.report);
     if let Some(plan) = &built.plan {
         report.extend(interlocks(plan, &built.places));
@@ -113,6 +115,17 @@ fn roster(runbook: &Runbook, folder: &Path, reports: &mut Vec<(Report, Source)>)
     let read = read_roster(folder, &named.value)?;
     reports.extend(read.reports);
     Ok(read.roster)
+}
+
+/// Who edited the runbook last; git is asked only where a gate wants to know.
+fn edited_by(runbook: &Runbook, file: &Path, folder: &Path, roster: Option<&Roster>) -> Result<Vec<PersonId>, String> {
+    if !excludes_editor(runbook) {
+        return Err("write the list out: `not: [editor]`".to_owned());
+    }
+    match file.file_name().and_then(|name| name.to_str()) {
+        Some(name) if file != Path::new("-") => last_editors(folder, name, roster),
+        Some(_) | None => Err("the runbook came from standard input: name its file".to_owned()),
+    }
 }
 
 fn params(runbook: &Runbook, args: &ParamArgs, reports: &mut Vec<(Report, Source)>) -> Result<Object> {

@@ -3,6 +3,7 @@
 //! Everything it decides, it asks the state machine for; everything it does is an effect whose records are durable.
 
 pub mod clock;
+pub mod editor;
 pub mod error;
 pub mod executor;
 pub mod home;

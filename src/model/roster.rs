@@ -55,12 +55,21 @@ pub struct Person {
     /// Public keys, one line each as in an `authorized_keys` file.
     #[serde(default)]
     pub keys: Vec<String>,
+    /// The addresses under which this person commits to git.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emails: Vec<String>,
     /// Who may decide in this person's roles when this person does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deputies: Vec<PersonId>,
 }
 
 impl Roster {
+    /// The person who commits to git under this address.
+    pub fn committing_as(&self, address: &str) -> Option<&PersonId> {
+        let has = |person: &Person| person.emails.iter().any(|email| email.eq_ignore_ascii_case(address));
+        self.persons.iter().find(|(_, person)| has(person)).map(|(id, _)| id)
+    }
+
     /// Whether any person has `role`.
     pub fn has_role(&self, role: &RoleName) -> bool {
         self.persons.values().any(|person| person.roles.contains(role))

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::links::Links;
 use super::plan::{Movement, PlannedTarget, Window, WitnessPolicy};
 use super::scope::Reader;
+use super::waits::excludes_editor;
 use super::{Plan, PlanContent, PlannedStep, Section, StepIndex};
 use crate::catalog;
 use crate::diagnostic::code::plan as codes;
 use crate::diagnostic::{Diagnostic, Report, Source, SourceSpan, nearest};
-use crate::model::{Digest, Object, Roster, StepId, TargetName, Value};
+use crate::model::{Digest, Object, PersonId, Roster, StepId, TargetName, Value};
 use crate::runbook::{Runbook, Spanned};
 
 /// What a plan is made from.
@@ -21,6 +22,8 @@ pub struct BuildInput<'a> {
     pub source: &'a Source,
     /// The people, if there is a roster file.
     pub roster: Option<Roster>,
+    /// Who edited the runbook last, or why nobody can tell. Asked for only where [`super::excludes_editor`] says so.
+    pub edited_by: Result<Vec<PersonId>, String>,
     /// The parameters that were given, by name.
     pub params: Object,
     /// The folder of the runbook file; relative paths start there.
@@ -86,6 +89,7 @@ fn made(input: &BuildInput<'_>, missing: MissingParams) -> Built {
             runbook: input.runbook.name.value.clone(),
             title: input.runbook.title.as_ref().map_or_else(|| input.runbook.name.value.clone(), |title| title.value.clone()),
             author: input.runbook.owner.as_ref().map(|owner| owner.value.clone()),
+            edited_by: input.edited_by.clone().ok().filter(|_| excludes_editor(input.runbook)).unwrap_or_default(),
             environment: input.runbook.environment.as_ref().map(|name| name.value.clone()),
             source: Digest::of(input.source.text.as_bytes()),
             base_dir: input.base_dir.clone(),
@@ -109,6 +113,7 @@ pub(super) struct Builder<'a> {
     pub runbook: &'a Runbook,
     pub source: &'a Source,
     pub roster: Option<&'a Roster>,
+    pub edited_by: &'a Result<Vec<PersonId>, String>,
     pub report: Report,
     /// What templates can read already now: `params` and `window`.
     pub scope: Value,
@@ -133,6 +138,7 @@ impl<'a> Builder<'a> {
             runbook: input.runbook,
             source: input.source,
             roster: input.roster.as_ref(),
+            edited_by: &input.edited_by,
             report,
             scope: Value::Object(Object::new()),
             links,

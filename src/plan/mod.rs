@@ -45,3 +45,4 @@ pub use step::{
     StepIndex, StepKind, UndoScope, Wait,
 };
 pub use template::{Template, TemplateError};
+pub use waits::excludes_editor;

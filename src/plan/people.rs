@@ -68,10 +68,14 @@ impl Builder<'_> {
         }
         let Some(roster) = self.roster else { return };
         let author = self.runbook.owner.as_ref().filter(|_| not.contains(&Exclusion::Author)).map(|owner| &owner.value);
+        let editors = self.edited_by.as_deref().ok().filter(|_| not.contains(&Exclusion::Editor)).unwrap_or_default();
         let with_role = roster.persons.iter().filter(|(_, person)| person.roles.contains(&approvers.role));
-        let names: Vec<&str> = with_role.map(|(id, _)| id).filter(|id| Some(*id) != author).map(PersonId::as_str).collect();
+        let names: Vec<&str> =
+            with_role.map(|(id, _)| id).filter(|id| Some(*id) != author && !editors.contains(id)).map(PersonId::as_str).collect();
         if names.len() < approvers.count as usize {
-            let without = author.map_or_else(String::new, |author| format!(" other than the author `{author}`"));
+            let excluded: Vec<&str> = author.into_iter().chain(editors).map(PersonId::as_str).collect();
+            let without =
+                if excluded.is_empty() { String::new() } else { format!(" other than the excluded {}", quoted(excluded)) };
             let message = format!(
                 "{} approvals of `{}` are asked for, and {} of the roster have this role{without}",
                 approvers.count,

@@ -19,6 +19,9 @@ pub struct PlanContent {
     pub title: String,
     /// Who wrote the runbook (`owner:`); gates may exclude them.
     pub author: Option<PersonId>,
+    /// Who edited the runbook last, where a gate excludes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edited_by: Vec<PersonId>,
     /// Where it acts, for whoever approves a protected gate to type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,

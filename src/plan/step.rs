@@ -254,6 +254,8 @@ pub enum Exclusion {
     Starter,
     /// Who owns the runbook.
     Author,
+    /// Who edited the runbook last.
+    Editor,
 }
 
 /// How a gate is opened in an emergency: by several persons at once, or by one after a delay in which everybody can say no.

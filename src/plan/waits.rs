@@ -6,7 +6,7 @@ use crate::catalog::{ActionSpec, Nature};
 use crate::diagnostic::code::plan as codes;
 use crate::diagnostic::{Diagnostic, SourceSpan};
 use crate::model::{RoleName, Roster, Span, Value};
-use crate::runbook::{Node, Spanned, Step, Work};
+use crate::runbook::{Node, Runbook, Spanned, Step, Work};
 
 impl Builder<'_> {
     /// The wait of a step whose action is one; none after a report.
@@ -24,6 +24,7 @@ impl Builder<'_> {
         match spec.nature {
             Nature::Approval => {
                 let not = exclusions(values.get("not"));
+                self.editor(&not, place(node, "not", call.action.span));
                 let approvers = match values.get("roles") {
                     Some(roles) => self.one_of_each(roles, place(node, "roles", call.action.span), &not),
                     None => self.approvers(values.get("approvers"), node, &not, call.action.span),
@@ -71,6 +72,14 @@ impl Builder<'_> {
                 })
             }
             Nature::ReadOnly | Nature::Mutating | Nature::Notify => None,
+        }
+    }
+
+    /// A gate that excludes the last editor needs to know who that is.
+    fn editor(&mut self, not: &[Exclusion], span: SourceSpan) {
+        if let (true, Err(why)) = (not.contains(&Exclusion::Editor), self.edited_by) {
+            let message = "the gate excludes who edited the runbook last, and nobody can tell who that is";
+            self.report.push(Diagnostic::error(codes::EDITOR, span, message).help(why.clone()));
         }
     }
 
@@ -130,12 +139,22 @@ fn place(node: Option<&Node>, key: &str, otherwise: SourceSpan) -> SourceSpan {
     node.and_then(|node| node.get(key)).map_or(otherwise, |entry| entry.value.span)
 }
 
+const EXCLUSIONS: [(&str, Exclusion); 3] =
+    [("starter", Exclusion::Starter), ("author", Exclusion::Author), ("editor", Exclusion::Editor)];
+
+/// Whether a gate of the runbook excludes who edited it last, so that somebody has to find out.
+pub fn excludes_editor(runbook: &Runbook) -> bool {
+    let steps = runbook.steps.iter().chain(runbook.rollback.iter().flat_map(|rollback| &rollback.steps)).chain(&runbook.finally);
+    let calls = steps.filter_map(|step| match &step.work {
+        Work::Action(call) => call.with.as_ref()?.get("not")?.value.items(),
+        Work::Undo(_) => None,
+    });
+    calls.flatten().any(|item| item.text() == Some("editor"))
+}
+
 fn exclusions(written: Option<&Value>) -> Vec<Exclusion> {
     let words = written.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    words
-        .filter_map(|word| [("starter", Exclusion::Starter), ("author", Exclusion::Author)].into_iter().find(|(w, _)| *w == word))
-        .map(|(_, e)| e)
-        .collect()
+    words.filter_map(|word| EXCLUSIONS.into_iter().find(|(known, _)| *known == word)).map(|(_, exclusion)| exclusion).collect()
 }
 
 fn on_deadline(word: Option<&str>) -> OnDeadline {

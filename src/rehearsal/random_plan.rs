@@ -39,6 +39,7 @@ pub fn random_plan(chance: &mut Chance) -> Plan {
         runbook: "simulated".to_owned(),
         title: String::new(),
         author: Some(PersonId::new("dee")),
+        edited_by: Vec::new(),
         environment: None,
         source: Digest::ZERO,
         base_dir: ".".to_owned(),

@@ -326,6 +326,11 @@ pub static PERSON: Table = Table {
         Key::required("name", Form::Text, "the name as people say it"),
         Key::optional("roles", Form::Names, "what this person may decide"),
         Key::optional("local_users", Form::Texts, "login names on the executor's host that are this person"),
+        Key::optional(
+            "emails",
+            Form::Texts,
+            "the addresses under which this person commits to git; for gates that exclude the last editor",
+        ),
         Key::optional("deputies", Form::Names, "who may decide in this person's roles when this person does not"),
         Key::optional("keys", Form::PublicKeys, "public keys, one line each as in an `authorized_keys` file"),
     ],

@@ -137,6 +137,7 @@ fn places(approvers: &[Approvers], not: &[Exclusion], grants: &[Actor], has_rost
         .map(|exclusion| match exclusion {
             Exclusion::Starter => "who started the run",
             Exclusion::Author => "who owns the runbook",
+            Exclusion::Editor => "who edited it last",
         })
         .collect();
     if but.is_empty() { text } else { format!("{text} (not {})", but.join(", not ")) }

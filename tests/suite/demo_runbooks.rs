@@ -51,6 +51,7 @@ fn plan_of(path: &Path) -> (Option<Plan>, Report, Source) {
         source: &source,
         roster,
         params: chosen(path),
+        edited_by: Err("it is not in git".to_owned()),
         base_dir: base.to_string_lossy().into_owned(),
     };
     let built = build(input);

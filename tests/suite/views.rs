@@ -58,8 +58,14 @@ impl Tale {
         let (runbook, report) = parse(&source);
         assert!(!report.has_errors(), "{report:?}");
         let runbook = runbook.unwrap();
-        let input =
-            BuildInput { runbook: &runbook, source: &source, roster: None, params: Object::new(), base_dir: "/srv".to_owned() };
+        let input = BuildInput {
+            runbook: &runbook,
+            source: &source,
+            roster: None,
+            params: Object::new(),
+            edited_by: Err("it is not in git".to_owned()),
+            base_dir: "/srv".to_owned(),
+        };
         let plan = build(input).plan.unwrap();
         Self::begin(plan)
     }

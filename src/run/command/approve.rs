@@ -100,11 +100,13 @@ pub(super) fn may_approve(state: &State, by: &Actor, roles: &[&RoleName], not: &
         let excluded = match exclusion {
             Exclusion::Starter => state.starter().is_some_and(|s| s.by == by.by || is_voice_of(by, s.person.as_ref())),
             Exclusion::Author => is_voice_of(by, state.plan().content().author.as_ref()),
+            Exclusion::Editor => state.plan().content().edited_by.iter().any(|person| is_voice_of(by, Some(person))),
         };
         if excluded {
             let what = match exclusion {
                 Exclusion::Starter => "started this run",
                 Exclusion::Author => "owns this runbook",
+                Exclusion::Editor => "edited this runbook last",
             };
             return Err(format!("{} {what}, and the gate excludes that person", by.name()));
         }

@@ -28,12 +28,13 @@ impl Lowering {
                 self.login(login, &id, &mut logins);
             }
             let keys = self.key_lines(&person);
+            let emails = self.texts(&person, "emails").into_iter().map(|email| email.value).collect();
             let deputies = self.names(&person, "deputies");
             deputies_named.extend(deputies.iter().map(|deputy| (id.clone(), deputy.clone())));
             let deputies = deputies.into_iter().map(|deputy| PersonId::new(deputy.value)).collect();
             let Some(name) = self.keep(name) else { continue };
             let local_users = local_users.into_iter().map(|login| login.value).collect();
-            persons.insert(PersonId::new(&id.value), Person { name: name.value, roles, local_users, keys, deputies });
+            persons.insert(PersonId::new(&id.value), Person { name: name.value, roles, local_users, keys, emails, deputies });
         }
         let file = |text: Option<Spanned<String>>| text.map(|path| KeyFile { path: path.value, text: String::new() });
         let allowed_signers = file(self.text(&block, "allowed_signers"));

@@ -79,6 +79,7 @@ fn exclusions(not: &[Exclusion]) -> String {
         .map(|exclusion| match exclusion {
             Exclusion::Starter => "who started the run",
             Exclusion::Author => "the author",
+            Exclusion::Editor => "the last editor",
         })
         .collect();
     if words.is_empty() { String::new() } else { format!(", not {}", words.join(" nor ")) }

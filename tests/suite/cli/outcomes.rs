@@ -157,3 +157,65 @@ fn a_run_that_somebody_drives_already_is_busy() {
     bench.say(&["abort", "latest", "--reason", "enough"]);
     assert_eq!(running.end().code, 6);
 }
+
+/// Who edited the runbook last does not approve it, and nobody's guess is taken for an answer.
+#[test]
+fn the_last_editor_is_who_git_says_and_is_excluded() {
+    let bench = Bench::new();
+    let me = pointsman::engine::identity::login(nix::unistd::getuid().as_raw());
+    let people = format!(
+        "persons:\n  me: {{ name: Me, roles: [dba], local_users: [{me}], emails: [me@example.com] }}\n  you: {{ name: You, roles: [dba], local_users: [nobody], emails: [You@example.com] }}\n"
+    );
+    bench.file("people.yaml", &people);
+    let gate = "roster: people.yaml\nsteps:\n  gate: { action: gate.approval, with: { approvers: { dba: 1 }, not: [editor], prompt: ready } }\n";
+    bench.runbook("gated", gate);
+    let refused = |why: &str| {
+        let said = bench.say(&["plan", "gated.yaml"]);
+        assert!(said.code == 3 && said.err.contains("PM0326") && said.err.contains(why), "{why}: {said:?}");
+    };
+    refused("git does not know the runbook");
+    let git = |address: &str, args: &[&str]| {
+        let author = format!("user.email={address}");
+        let base = ["-c", "user.name=somebody", "-c", &author, "-c", "commit.gpgSign=false"];
+        let status = std::process::Command::new("git").args(base).args(args).current_dir(bench.path()).status().unwrap();
+        assert!(status.success(), "{args:?}");
+    };
+    git("me@example.com", &["init", "--quiet"]);
+    refused("git does not know the runbook");
+    git("me@example.com", &["add", "people.yaml"]);
+    git("me@example.com", &["commit", "--quiet", "-m", "the people"]);
+    refused("not committed");
+    git("stranger@example.com", &["add", "gated.yaml"]);
+    git("stranger@example.com", &["commit", "--quiet", "-m", "the night"]);
+    refused("stranger@example.com");
+    bench.runbook("gated", &format!("title: Changed\n{gate}"));
+    refused("not what was committed last");
+    git("you@example.com", &["commit", "--quiet", "-am", "a title"]);
+    let plan = bench.json(&["plan", "gated.yaml", "--json"]);
+    assert_eq!(plan["steps"][0]["id"], "gate", "{plan}");
+    // Somebody else edited it last: I approve.
+    let run = bench.start(&["run", "gated.yaml", "--id", "one"]);
+    bench.wait_for("gate");
+    assert_eq!(bench.say(&["approve", "one", "gate", "--yes"]).code, 0);
+    assert_eq!(run.end().code, 0);
+    // I did: I do not, and neither does a commit in somebody else's name.
+    bench.runbook("gated", &format!("title: Changed again\n{gate}"));
+    git("me@example.com", &["commit", "--quiet", "--author", "You <you@example.com>", "-am", "another title"]);
+    let said = bench.say(&["plan", "gated.yaml"]);
+    assert!(said.code == 3 && said.err.contains("PM0319"), "both are excluded, so nobody is left: {said:?}");
+    bench.file(
+        "people.yaml",
+        &people
+            .replace("local_users: [nobody]", "local_users: [nobody], deputies: [me]")
+            .replace("emails: [You@example.com]", "emails: []"),
+    );
+    git("me@example.com", &["commit", "--quiet", "--amend", "--reset-author", "-m", "mine"]);
+    let run = bench.start(&["run", "gated.yaml", "--id", "two"]);
+    bench.wait_until("the gate of the second run", |status| {
+        status["run"] == "two" && status["awaited"].as_array().is_some_and(|asks| !asks.is_empty())
+    });
+    let said = bench.say(&["approve", "two", "gate", "--yes"]);
+    assert!(said.code == 8 && said.err.contains("edited this runbook last"), "{said:?}");
+    assert_eq!(bench.say(&["rollback", "two", "--reason", "mine"]).code, 0);
+    run.end();
+}

@@ -108,7 +108,14 @@ pub fn plan(text: &str, base_dir: &Path) -> Plan {
         roster.unwrap_or_else(|| panic!("{:?}", report.sorted()))
     });
     let base_dir = base_dir.display().to_string();
-    let built = build(BuildInput { runbook: &runbook, source: &source, roster: people, params: Object::new(), base_dir });
+    let built = build(BuildInput {
+        runbook: &runbook,
+        source: &source,
+        roster: people,
+        params: Object::new(),
+        edited_by: Err("it is not in git".to_owned()),
+        base_dir,
+    });
     assert!(built.plan.is_some(), "{:?}", built.report.sorted());
     built.plan.unwrap()
 }
