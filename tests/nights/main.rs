@@ -5,6 +5,7 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod cache_and_queue;
 mod executor;
 mod load;
 mod mischief;
