@@ -89,13 +89,13 @@ impl Seal {
         let level = whole.map_or(WitnessLevel::L0, |seen| seen.level);
         let text = match (whole, seen.iter().max_by_key(|seen| seen.checkpoint.size)) {
             (Some(seen), _) => {
-                format!("{} has seen {} entries, and with them every record of this bundle", seen.by, seen.checkpoint.size)
+                format!("{} has seen {} entries, and with them every record that is shown here", seen.by, seen.checkpoint.size)
             }
             (None, Some(seen)) => {
-                format!("{} has seen {} entries, and not the last records of this bundle", seen.by, seen.checkpoint.size)
+                format!("{} has seen {} entries, and not the last records that are shown here", seen.by, seen.checkpoint.size)
             }
             (None, None) => {
-                "nobody outside its host has seen the log, as far as this bundle and what was given with it show".to_owned()
+                "nobody outside its host has seen the log, as far as this file and what was given with it show".to_owned()
             }
         };
         // Somebody kept these lines to be sure of what is behind them: a bundle that is silent about them proves less.

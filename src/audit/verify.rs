@@ -249,6 +249,7 @@ impl Story {
 
     pub fn payloads(&self) -> Claim {
         let finding = match &self.unreadable {
+            None if self.records == 1 => Finding::Holds("what the record says can be read by this version".to_owned()),
             None => Finding::Holds(format!("what {} records say can be read by this version", self.records)),
             Some(why) => Finding::Malformed(why.clone()),
         };

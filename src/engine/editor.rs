@@ -32,7 +32,7 @@ pub fn last_editors(folder: &Path, name: &str, roster: Option<&Roster>) -> Resul
 
 fn git(folder: &Path, args: &[&str]) -> Result<String, String> {
     let mut command = Command::new("git");
-    // Nothing that the folder's configuration names is run.
+    // The repository is as trusted as the runbook in it. A monitor of its files would be one more program that may hang.
     command.arg("-C").arg(folder).args(["-c", "core.fsmonitor=false", "-c", "log.showSignature=false"]).args(args);
     command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0").stdin(Stdio::null());
     let output = command.output().map_err(|error| format!("git cannot be run: {error}"))?;

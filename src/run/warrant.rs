@@ -209,6 +209,11 @@ impl State {
         }
     }
 
+    /// Who a target said it is, as far as it was asked.
+    pub fn answer_of(&self, target: &TargetName) -> Value {
+        json!(self.answers.get(target))
+    }
+
     /// The digest of every target: how it is reached, and who it said it is.
     pub(super) fn targets(&self) -> Digest {
         let targets = self.plan.content().targets.iter().map(|(name, target)| {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::plan::in_a_row;
 use super::{Clock, Invocation, Line, Tone, asks, clock};
-use crate::model::{StepId, Timestamp};
+use crate::model::{StepId, TargetName, Timestamp};
 use crate::run::{Event, Instance, Record, State};
 
 /// What a person should see before deciding; empty when the step asks nothing now.
@@ -48,11 +49,11 @@ fn consequences(state: &State, i: Instance) -> Vec<(&'static str, String)> {
     let behind = state.steps_behind(i);
     let plan = state.plan();
     let changing = || behind.iter().map(|at| plan.step(*at)).filter(|step| step.mutating);
-    let targets: BTreeSet<&str> = changing().filter_map(|step| step.target.as_ref()).map(|target| target.as_str()).collect();
+    let targets: BTreeSet<&TargetName> = changing().filter_map(|step| step.target.as_ref()).collect();
     let named: Vec<String> = targets
-        .into_iter()
+        .iter()
         .map(|name| {
-            let connector = plan.content().targets.get(name).map_or("", |target| target.connector.as_str());
+            let connector = plan.content().targets.get(*name).map_or("", |target| target.connector.as_str());
             format!("{name} ({connector})")
         })
         .collect();
@@ -70,7 +71,18 @@ fn consequences(state: &State, i: Instance) -> Vec<(&'static str, String)> {
         None if state.is_past_no_return() => "none: the run is past its point of no return".to_owned(),
         None => "open: no step up to the next gate is a point of no return".to_owned(),
     };
-    vec![("opens", opens), ("way back", back)]
+    let reached = targets.iter().filter_map(|name| Some(("target", resolved(state, name)?)));
+    [("opens", opens)].into_iter().chain(reached).chain([("way back", back)]).collect()
+}
+
+/// How a target is reached, and who it said it is: what the approval is bound to, and what the wrong window would show.
+fn resolved(state: &State, name: &TargetName) -> Option<String> {
+    let target = state.plan().content().targets.get(name)?;
+    let settings = in_a_row(target.settings.shown().as_object()?);
+    let said = state.answer_of(name);
+    let said = said.as_object().map(in_a_row).filter(|said| !said.is_empty());
+    let said = said.map_or_else(String::new, |said| format!("; says that it is {said}"));
+    Some(format!("{name}  {settings}{said}"))
 }
 
 /// What the record shows for this decision: of a gate what was gathered when it asked, of a confirmation what the step left.

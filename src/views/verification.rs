@@ -7,7 +7,7 @@ use crate::audit::{Finding, Report, Standing};
 
 /// The report for a person.
 pub fn text(report: &Report) -> Vec<Line> {
-    let run = report.run.as_ref().map_or("this folder", |run| run.as_str());
+    let run = report.run.as_ref().map_or("this file", |run| run.as_str());
     let (tone, verdict) = match report.standing {
         Standing::Holds => (Tone::Good, "the record holds"),
         Standing::Weaker => (Tone::Wait, "nothing was changed, but less is proven than was asked for"),

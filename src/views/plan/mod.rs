@@ -10,6 +10,7 @@ mod wording;
 pub use graph::{dot, mermaid};
 pub use json::json;
 pub use lines::lines;
+pub(super) use wording::in_a_row;
 
 use super::ink;
 use crate::plan::Plan;

@@ -132,7 +132,7 @@ pub(super) fn parameters(chosen: &Object) -> Vec<(String, String)> {
 }
 
 /// The parameters that say something, in one line.
-pub(super) fn in_a_row(chosen: &Object) -> String {
+pub(in crate::views) fn in_a_row(chosen: &Object) -> String {
     let parameters: Vec<String> = parameters(chosen).into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
     parameters.join("  ")
 }
