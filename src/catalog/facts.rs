@@ -14,4 +14,16 @@ pub enum FactEffect {
     Agree(&'static str, &'static str),
     /// Traffic of the first goes to the second.
     Route(&'static str, &'static str),
+    /// A target has applied everything that its source wrote before the freeze.
+    CaughtUp(&'static str),
+    /// The second has its sequences past those of the first.
+    Sequences(&'static str, &'static str),
+    /// The second follows the first: what is written there arrives here.
+    Follows(&'static str, &'static str),
+    /// An entry keeps its clients out, or waiting.
+    Held(&'static str),
+    /// An entry lets its clients go on.
+    Released(&'static str),
+    /// An effect only of a step whose parameter (first) has this value (second), as JSON.
+    Where(&'static str, &'static str, &'static FactEffect),
 }

@@ -31,7 +31,7 @@ const MAINTENANCE: ActionSpec = ActionSpec {
     repeat: Repeat::Ensures,
     has_probe: true,
     undo: UNDO,
-    facts: &[],
+    facts: &[FactEffect::Where("servers", "[]", &FactEffect::Held("{target}/{backend}"))],
 };
 
 const DRAIN: ActionSpec = ActionSpec {
@@ -101,7 +101,7 @@ const SWITCH: ActionSpec = ActionSpec {
     repeat: Repeat::Ensures,
     has_probe: true,
     undo: UNDO,
-    facts: &[FactEffect::Route("{target}/{backend}", "{to}")],
+    facts: &[FactEffect::Route("{target}/{backend}", "{to}"), FactEffect::Released("{target}/{backend}")],
 };
 
 const MAP: ActionSpec = ActionSpec {

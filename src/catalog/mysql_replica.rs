@@ -1,7 +1,7 @@
 //! Replication between MySQL or MariaDB servers: waiting, stopping, promoting, turning round.
 
 use super::waiting::{EVERY, NO_PROGRESS, WITHIN};
-use super::{ActionSpec, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
+use super::{ActionSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
 const TARGET: TargetRule = TargetRule::Required("mysql");
 const CHANNEL: ParamSpec = ParamSpec::default(
@@ -34,7 +34,7 @@ const WAIT: ActionSpec = ActionSpec {
     repeat: Repeat::Ensures,
     has_probe: false,
     undo: UndoSpec::NotNeeded,
-    facts: &[],
+    facts: &[FactEffect::CaughtUp("{target}")],
 };
 
 const PASSWORD: ParamSpec = ParamSpec::required(
@@ -72,7 +72,7 @@ const PROMOTE: ActionSpec = ActionSpec {
     repeat: Repeat::Ensures,
     has_probe: true,
     undo: UndoSpec::Auto("sets `read_only` and every setting of the replica as they were, starts it, and proves that it runs"),
-    facts: &[],
+    facts: &[FactEffect::Where("writable", "true", &FactEffect::WritesAllowed("{target}"))],
 };
 
 const REPLICATE: ActionSpec = ActionSpec {
@@ -103,7 +103,7 @@ const REPLICATE: ActionSpec = ActionSpec {
     repeat: Repeat::Ensures,
     has_probe: true,
     undo: UndoSpec::Auto("stops the replication of this step and removes its settings"),
-    facts: &[],
+    facts: &[FactEffect::Follows("{source}", "{target}")],
 };
 
 pub(super) const ACTIONS: &[ActionSpec] = &[WAIT, STOP, PROMOTE, REPLICATE];

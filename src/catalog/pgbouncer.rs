@@ -35,7 +35,7 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         repeat: Repeat::Ensures,
         has_probe: true,
         undo: UndoSpec::Auto("sends RESUME to every process where the database was not paused before"),
-        facts: &[],
+        facts: &[FactEffect::Held("{target}")],
     },
     ActionSpec {
         name: "pgbouncer.switch",
@@ -75,7 +75,10 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         repeat: Repeat::Ensures,
         has_probe: true,
         undo: UndoSpec::Auto("PAUSE, the exact bytes of the files put back, RELOAD, and RESUME where it was not paused before"),
-        facts: &[FactEffect::Route("{target}", "{to}")],
+        facts: &[
+            FactEffect::Route("{target}", "{to}"),
+            FactEffect::Where("keep_paused", "false", &FactEffect::Released("{target}")),
+        ],
     },
     ActionSpec {
         name: "pgbouncer.resume",
@@ -95,7 +98,7 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         repeat: Repeat::Ensures,
         has_probe: true,
         undo: UndoSpec::Auto("sends PAUSE to every process where the database was paused before"),
-        facts: &[FactEffect::Route("{target}", "{lands_on}")],
+        facts: &[FactEffect::Route("{target}", "{lands_on}"), FactEffect::Released("{target}")],
     },
 ];
 

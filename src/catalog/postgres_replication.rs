@@ -2,7 +2,7 @@
 
 use super::rows::{ANSWER, EXPECT, ROWS};
 use super::waiting::{EVERY, WITHIN};
-use super::{ActionSpec, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
+use super::{ActionSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
 const TARGET: TargetRule = TargetRule::Required("postgres");
 const TEXTS: ParamType = ParamType::List(&ParamType::Text);
@@ -36,7 +36,7 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         repeat: Repeat::Ensures,
         has_probe: false,
         undo: UndoSpec::NotNeeded,
-        facts: &[],
+        facts: &[FactEffect::CaughtUp("{target}")],
     },
     ActionSpec {
         name: "postgres.carry_sequences",
@@ -66,7 +66,7 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         repeat: Repeat::Ensures,
         has_probe: true,
         undo: UndoSpec::Auto("sets every sequence that this step set to the value that it had before"),
-        facts: &[],
+        facts: &[FactEffect::Sequences("{source}", "{target}")],
     },
     ActionSpec {
         name: "postgres.query",

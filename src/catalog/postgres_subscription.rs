@@ -1,6 +1,6 @@
 //! PostgreSQL: publications and subscriptions, with which a new side feeds the old one and the way back stays open.
 
-use super::{ActionSpec, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
+use super::{ActionSpec, FactEffect, Nature, OutputSpec, ParamSpec, ParamType, Repeat, TargetRule, UndoSpec};
 
 const TARGET: TargetRule = TargetRule::Required("postgres");
 const TEXTS: ParamType = ParamType::List(&ParamType::Text);
@@ -90,7 +90,7 @@ const CREATE: ActionSpec = ActionSpec {
     repeat: Repeat::Ensures,
     has_probe: true,
     undo: UndoSpec::Auto("drops the subscription and the slot that this step made, and proves that both are gone"),
-    facts: &[],
+    facts: &[FactEffect::Follows("{source}", "{target}")],
 };
 
 const DROP: ActionSpec = ActionSpec {

@@ -139,7 +139,7 @@ const WAIT_REPLICA: ActionSpec = ActionSpec {
     repeat: Repeat::Ensures,
     has_probe: false,
     undo: UndoSpec::NotNeeded,
-    facts: &[],
+    facts: &[FactEffect::CaughtUp("{target}")],
 };
 
 const PROMOTE: ActionSpec = ActionSpec {

@@ -137,7 +137,7 @@ const WAIT_FENCE: ActionSpec = ActionSpec {
     repeat: Repeat::Ensures,
     has_probe: false,
     undo: UndoSpec::NotNeeded,
-    facts: &[],
+    facts: &[FactEffect::CaughtUp("{target}")],
 };
 
 pub(super) const ACTIONS: &[ActionSpec] = &[

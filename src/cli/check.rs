@@ -9,6 +9,7 @@ use super::console;
 use super::exit::Exit;
 use super::preparation::{ParamArgs, look_over};
 use crate::diagnostic::json::to_json;
+use crate::safety::Proof;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,7 +47,14 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
             exit = Exit::InvalidRunbook;
         }
         if args.json {
-            files.extend(prepared.reports.iter().map(|(report, source)| to_json(report, source)));
+            let mut reports = prepared.reports.iter().map(|(report, source)| to_json(report, source));
+            // The runbook comes first; the others are files that it names.
+            files.extend(reports.next().map(|mut runbook| {
+                let Proof { rules, states, not_proven, .. } = &prepared.proof;
+                runbook["proof"] = json!({ "rules": rules, "states": states, "not_proven": not_proven });
+                runbook
+            }));
+            files.extend(reports);
             continue;
         }
         prepared.say();
@@ -55,7 +63,9 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
         }
         if let Some(plan) = &prepared.plan {
             let steps = plan.steps().len();
-            console::print(format!("{}: right, {steps} {}\n", file.display(), if steps == 1 { "step" } else { "steps" }))?;
+            let steps = format!("{steps} {}", if steps == 1 { "step" } else { "steps" });
+            let proven = prepared.proof.in_words().map(|words| format!("; {words}")).unwrap_or_default();
+            console::print(format!("{}: right, {steps}{proven}\n", file.display()))?;
         }
     }
     if args.json {

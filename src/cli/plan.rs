@@ -55,6 +55,9 @@ pub fn run(args: &PlanArgs) -> Result<Exit> {
         console::print(plan::mermaid(made))?;
     } else {
         console::print_lines(&plan::lines(made))?;
+        if let Some(proven) = prepared.proof.in_words() {
+            console::say(proven);
+        }
     }
     Ok(Exit::Done)
 }

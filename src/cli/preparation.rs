@@ -15,7 +15,7 @@ use crate::engine::read_roster;
 use crate::model::{Object, PersonId, Roster, Value};
 use crate::plan::{BuildInput, Built, Plan, build, check, excludes_editor};
 use crate::runbook::{ParamKind, Runbook, parse, reader};
-use crate::safety::interlocks;
+use crate::safety::{Proof, prove};
 
 /// The parameters of a runbook, as the command line gives them.
 #[derive(Args, Debug, Default)]
@@ -33,6 +33,8 @@ pub struct ParamArgs {
 pub struct Prepared {
     /// The plan, if nothing is wrong.
     pub plan: Option<Plan>,
+    /// What was proven of it, beyond what the reports say.
+    pub proof: Proof,
     /// The files that were read, each with what is to be said about it.
     pub reports: Vec<(Report, Source)>,
 }
@@ -74,7 +76,7 @@ fn prepare_by(file: &Path, args: &ParamArgs, make: fn(BuildInput<'_>) -> Built) 
     let (runbook, mut report) = parse(&source);
     let mut reports = Vec::new();
     let Some(runbook) = runbook else {
-        return Ok(Prepared { plan: None, reports: vec![(report, source)] });
+        return Ok(Prepared { plan: None, proof: Proof::default(), reports: vec![(report, source)] });
     };
     let roster = roster(&runbook, &folder, &mut reports)?;
     let params = params(&runbook, args, &mut reports)?;
@@ -82,11 +84,10 @@ fn prepare_by(file: &Path, args: &ParamArgs, make: fn(BuildInput<'_>) -> Built) 
     let edited_by = edited_by(&runbook, file, &folder, roster.as_ref());
     let built = make(BuildInput { runbook: &runbook, source: &source, roster, edited_by, params, base_dir });
     report.extend(built.report);
-    if let Some(plan) = &built.plan {
-        report.extend(interlocks(plan, &built.places));
-    }
+    let mut proof = built.plan.as_ref().map(|plan| prove(plan, &built.places)).unwrap_or_default();
+    report.extend(std::mem::take(&mut proof.report));
     reports.insert(0, (report, source));
-    let prepared = Prepared { plan: None, reports };
+    let prepared = Prepared { plan: None, proof, reports };
     let plan = built.plan.filter(|_| !prepared.has_errors());
     Ok(Prepared { plan, ..prepared })
 }

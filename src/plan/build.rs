@@ -43,12 +43,24 @@ pub struct Built {
 
 /// The place in the runbook's text of each step of a plan.
 #[derive(Clone, Debug, Default)]
-pub struct Places(Vec<SourceSpan>);
+pub struct Places {
+    steps: Vec<SourceSpan>,
+    interlocks: Vec<SourceSpan>,
+}
 
 impl Places {
     /// Where the step's id stands.
     pub fn of(&self, step: StepIndex) -> SourceSpan {
-        self.0.get(step.get()).copied().unwrap_or_default()
+        self.steps.get(step.get()).copied().unwrap_or_default()
+    }
+
+    /// Where the name of the runbook's own rule with this number stands.
+    pub fn of_interlock(&self, number: usize) -> SourceSpan {
+        self.interlocks.get(number).copied().unwrap_or_default()
+    }
+
+    pub(super) fn push_interlock(&mut self, place: SourceSpan) {
+        self.interlocks.push(place);
     }
 }
 
@@ -82,6 +94,7 @@ fn made(input: &BuildInput<'_>, missing: MissingParams) -> Built {
     builder.assemble_section(Section::Rollback);
     builder.rollback_branch();
     builder.assemble_section(Section::Finally);
+    let interlocks = builder.interlocks();
     let Builder { report, scope, steps, places, missing, .. } = builder;
     let plan = (!report.has_errors() && missing.is_empty()).then(|| {
         let content = PlanContent {
@@ -99,6 +112,7 @@ fn made(input: &BuildInput<'_>, missing: MissingParams) -> Built {
             witness: witness(input.runbook),
             targets,
             movement,
+            interlocks,
             rollback_role: rollback_role.map(|role| role.value.clone()),
             max_concurrent: max_concurrent(input.runbook),
             steps,
@@ -163,7 +177,7 @@ impl<'a> Builder<'a> {
     pub fn push(&mut self, step: PlannedStep, place: SourceSpan) -> StepIndex {
         let index = StepIndex::new(self.steps.len());
         self.steps.push(step);
-        self.places.0.push(place);
+        self.places.steps.push(place);
         index
     }
 
@@ -243,6 +257,11 @@ impl<'a> Builder<'a> {
             to: movement.to.value.clone(),
             entry: movement.entry.as_ref().map(|entry| entry.value.clone()),
         })
+    }
+
+    /// The planned step that stands for the written step with this id.
+    pub fn planned_step(&self, id: &StepId) -> Option<StepIndex> {
+        self.links.find(id.as_str()).and_then(|at| self.planned[at])
     }
 
     /// Whether the runbook has this target; reports when not.

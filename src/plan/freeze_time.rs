@@ -57,7 +57,14 @@ impl Plan {
         match fact {
             Fact::WritesAllowed(target) => is_new(target),
             Fact::Route(_, to) => is_new(to),
-            Fact::WritesDenied(_) | Fact::Drained(_) | Fact::Agree(..) => false,
+            Fact::WritesDenied(_)
+            | Fact::Drained(_)
+            | Fact::Agree(..)
+            | Fact::CaughtUp(_)
+            | Fact::Sequences(..)
+            | Fact::Follows(..)
+            | Fact::Held(_)
+            | Fact::Released(_) => false,
         }
     }
 

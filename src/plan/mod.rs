@@ -2,12 +2,14 @@
 //!
 //! A `Plan` exists only if every check passed; nobody checks it again. A run never re-reads the YAML.
 
+pub mod age;
 pub mod build;
 pub mod chosen;
 pub mod critical_path;
 pub mod expression;
 pub mod facts;
 pub mod freeze_time;
+pub mod interlock;
 pub mod items;
 pub mod order;
 pub mod param;
@@ -23,6 +25,7 @@ mod assembly;
 mod difference;
 mod doubt;
 mod emergency;
+mod interlock_text;
 mod links;
 mod people;
 mod scope;
@@ -36,6 +39,7 @@ pub use critical_path::{CriticalPath, Waiting};
 pub use difference::difference;
 pub use facts::Fact;
 pub use freeze_time::FreezeTime;
+pub use interlock::{Interlock, InterlockLaw};
 pub use items::item_id;
 pub use order::Graph;
 pub use param::Param;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::interlock::Interlock;
 use super::{Param, PlannedStep, Section, StepIndex};
 use crate::model::{Digest, Object, PersonId, RoleName, Roster, Span, StepId, TargetName, Timestamp, WitnessLevel};
 
@@ -43,6 +44,9 @@ pub struct PlanContent {
     /// From where to where the night moves; the interlocks speak about it.
     #[serde(default)]
     pub movement: Option<Movement>,
+    /// The runbook's own safety rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interlocks: Vec<Interlock>,
     /// Who may order a rollback by hand, when the runbook says so.
     pub rollback_role: Option<RoleName>,
     /// How many attempts run at the same time, at most.

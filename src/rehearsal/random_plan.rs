@@ -49,6 +49,7 @@ pub fn random_plan(chance: &mut Chance) -> Plan {
         witness: None,
         targets: BTreeMap::new(),
         movement: None,
+        interlocks: Vec::new(),
         rollback_role: None,
         max_concurrent: u32::try_from(chance.between(1, 4)).unwrap_or(1),
         steps,

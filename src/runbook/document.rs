@@ -52,6 +52,8 @@ pub struct Runbook {
     pub targets: Vec<Target>,
     /// `move`: what the built-in interlocks speak about.
     pub movement: Option<Move>,
+    /// `interlocks`: rules of its own, in written order; names are distinct.
+    pub interlocks: Vec<Interlock>,
     /// `defaults`.
     pub defaults: Defaults,
     /// `steps`, in written order, at least one; ids are distinct within each section.
@@ -110,6 +112,26 @@ pub struct Move {
     pub to: Spanned<TargetName>,
     /// `target/part`, or a target alone.
     pub entry: Option<Spanned<String>>,
+}
+
+/// One entry of `interlocks`. What its words mean is for the planner.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Interlock {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Its words.
+    pub law: InterlockText,
+}
+
+/// The words of a rule, by its kind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum InterlockText {
+    /// `never`: what is true at no moment.
+    Never(Spanned<String>),
+    /// `before`: what steps require when they start.
+    Before(Spanned<String>),
+    /// `always-ends`: what is true at every end.
+    AlwaysEnds(Spanned<String>),
 }
 
 /// `defaults`: what steps have that do not say otherwise.

@@ -33,6 +33,7 @@ pub static RUNBOOK: Table = Table {
         Key::optional("witness", Form::Block(&WITNESS), "who outside this host has to have seen the record before a gate opens"),
         Key::optional("targets", Form::Blocks(&TARGET, 0), "the systems that steps act on"),
         Key::optional("move", Form::Block(&MOVE), "from where to where; the built-in interlocks speak about it"),
+        Key::optional("interlocks", Form::Blocks(&INTERLOCK, 0), "safety rules of its own, each by its name"),
         Key::optional("defaults", Form::Block(&DEFAULTS), "what steps have that do not say otherwise"),
         Key::required("steps", Form::Blocks(&STEP, 1), "the way forward"),
         Key::optional("finally", Form::Blocks(&FINAL_STEP, 0), "steps that always run at the end, also after rollback or abort"),
@@ -149,6 +150,18 @@ pub static MOVE: Table = Table {
         Key::required("from", Form::Name, "the target that is left"),
         Key::required("to", Form::Name, "the target that is moved to"),
         Key::optional("entry", Form::Text, "where the traffic enters: a target, or `target/part`"),
+    ],
+};
+
+/// One entry of `interlocks`.
+pub static INTERLOCK: Table = Table {
+    what: "an interlock",
+    example: "{ never: writes(old)=open and writes(new)=open }",
+    open: false,
+    keys: &[
+        Key::optional("never", Form::Text, "what is true at no moment of a run"),
+        Key::optional("before", Form::Text, "what a step requires when it starts: `switch requires agree(old, new) fresh 10m`"),
+        Key::optional("always-ends", Form::Text, "what is true at every end of a run"),
     ],
 };
 

@@ -21,8 +21,8 @@ mod lower;
 mod scalar;
 
 pub use document::{
-    Call, Defaults, Expectation, InDoubtChoice, Move, OnFailureChoice, RetryRule, Rollback, Runbook, Spanned, Step, Target, Undo,
-    UndoScope, Window, Work,
+    Call, Defaults, Expectation, InDoubtChoice, Interlock, InterlockText, Move, OnFailureChoice, RetryRule, Rollback, Runbook,
+    Spanned, Step, Target, Undo, UndoScope, Window, Work,
 };
 pub use lower::{parse, parse_roster};
 pub use node::{Entry, Node, NodeKind, Scalar, ScalarStyle, ScalarValue, SecretProblem};

@@ -1,8 +1,33 @@
-//! Interlocks: rules that hold over every order in which the steps of a plan can run.
+//! Interlocks: rules that hold in every state that a run of a plan can reach.
 //!
-//! Pure, over the plan and the facts that the catalog says its steps make true. Steps wait for all their needs, so what holds
-//! "in every order" is what stands before a step in the graph: whatever does not, can come later.
+//! Pure, over the plan and the facts that the catalog says its steps make true. `proof` holds every rule against every
+//! interleaving, failure, order to stop and way back, and tells the shortest story that breaks one.
 
-pub mod interlocks;
+pub mod facts;
+pub mod proof;
+pub mod reached;
+pub mod unit;
+pub mod watch;
 
-pub use interlocks::interlocks;
+mod condition;
+mod entry;
+mod moves;
+mod names;
+mod own;
+mod rules;
+mod search;
+mod story;
+mod task;
+
+pub use facts::Facts;
+pub use proof::{Proof, prove};
+pub use reached::{Part, Reached};
+pub use watch::{Known, Progress, Refusal, Watch};
+
+use crate::diagnostic::Report;
+use crate::plan::{Places, Plan};
+
+/// Every broken interlock of a plan, each with the shortest story that breaks it.
+pub fn interlocks(plan: &Plan, places: &Places) -> Report {
+    prove(plan, places).report
+}

@@ -58,4 +58,21 @@ super::codes! {
     522 CHECK_BEFORE_FREEZE "a comparison that grows stale before it is used";
     523 OPEN_UNCHECKED "the new side opens without a comparison";
     524 OLD_REOPENED "the old side takes writes again in the forward section";
+    525 BACK_OPENS_BOTH "a way back on which both sides take writes";
+    526 NOBODY_WRITES "an end at which users cannot write";
+    527 WRITES_LOST "a way back that leaves writes behind";
+    528 OPEN_UNPROVEN "the new side opens before what it waits for is proven";
+    529 FLOWS_TOO_LATE "data flows back only after the first write";
+    530 RAMPED_WRITES "writes that are sent to both sides in shares";
+    531 RAMP_UNDECIDED "a share that cannot be decided in its time";
+    532 SEQUENCES_LEFT "sequences that nobody carries";
+    533 ON_OWN_BRANCH "a side that is reached through what is switched";
+    534 BACKEND_EMPTY "servers that are closed while users are sent to them";
+    541 INTERLOCK_SYNTAX "an interlock that cannot be read";
+    542 INTERLOCK_NAME "an interlock that names what does not exist";
+    543 INTERLOCK_VALUE "a value that a fact does not have";
+    544 INTERLOCK_IDLE "an interlock about a fact that no step changes";
+    545 INTERLOCK_BROKEN "a rule of the runbook that a run can break";
+    546 INTERLOCK_STALE "a proof that can be too old when it is used";
+    549 NOT_PROVEN "a rule that could not be proven";
 }

@@ -3,6 +3,7 @@
 mod block;
 mod expectation;
 mod form;
+mod interlock;
 mod param;
 mod roster;
 mod step;
@@ -70,6 +71,7 @@ impl Lowering {
         let witness = self.witness(&block);
         let targets = self.targets(&block);
         let movement = self.movement(&block);
+        let interlocks = self.interlocks(&block);
         let defaults = self.defaults(&block);
         let steps = self.steps(&block, "steps", &language::STEP);
         let finally = self.steps(&block, "finally", &language::FINAL_STEP);
@@ -86,6 +88,7 @@ impl Lowering {
             witness,
             targets,
             movement,
+            interlocks,
             defaults,
             steps,
             finally,

@@ -1,0 +1,25 @@
+//! How old what one step has proven can be when another one starts.
+
+use super::critical_path::{Timeline, waits};
+use super::{Plan, StepIndex};
+use crate::model::Span;
+
+impl Plan {
+    /// The longest time between the end of one step and the start of another one behind it, when nobody pauses the run and no
+    /// step is held. `None` when a wait in between has no limit.
+    pub fn longest_between(&self, first: StepIndex, then: StepIndex) -> Option<Span> {
+        let over = self.before(first);
+        let mut included = self.before(then);
+        for (at, included) in included.iter_mut().enumerate() {
+            *included &= !over[at] && at != first.get();
+        }
+        let timeline = Timeline::new(self, &included);
+        let between = (0..included.len()).filter(|at| included[*at]).map(StepIndex::new);
+        let work = timeline.latest(between).map_or(Span::default(), |last| timeline.finish(last));
+        let mut longest = work.as_millis();
+        for waiting in waits(self, &included) {
+            longest = longest.saturating_add(waiting.limit?.as_millis());
+        }
+        Some(Span::from_millis(longest))
+    }
+}
