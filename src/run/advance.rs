@@ -64,6 +64,7 @@ impl State {
     }
 
     pub(super) fn touch(&mut self, i: Instance) {
+        self.moved_now(i);
         if !self.step(i).touched {
             self.steps[i.get()].touched = true;
             self.no_return += usize::from(self.planned(i).point_of_no_return.is_some());
@@ -71,6 +72,7 @@ impl State {
     }
 
     pub(super) fn untouch(&mut self, i: Instance) {
+        self.moved_now(i);
         if self.step(i).touched {
             self.steps[i.get()].touched = false;
             self.no_return -= usize::from(self.planned(i).point_of_no_return.is_some());
@@ -115,6 +117,7 @@ impl State {
         if before == next {
             return;
         }
+        self.moved_now(i);
         let section = self.planned(i).section;
         self.dequeue(i, before);
         self.first_orders.remove(&i);

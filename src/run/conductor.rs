@@ -238,6 +238,10 @@ impl Conductor {
                     let step = self.state.id(gate).clone();
                     return self.note(Event::GateReopened { step, reason, targets }, journal);
                 }
+                // What held when it was prepared may not hold any more.
+                if self.is_refused(i, now, journal) {
+                    return;
+                }
                 let event = Event::AttemptStarted {
                     step: spec.step.clone(),
                     attempt,

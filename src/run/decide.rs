@@ -21,7 +21,7 @@ impl Conductor {
             self.settle_doubts(journal);
             if self.state.paused().is_none() && self.starts == Starts::Allowed {
                 self.dispatch_quick(now, journal);
-                self.dispatch_actions(journal);
+                self.dispatch_actions(now, journal);
                 self.dispatch_undos(journal);
             }
             if before == (self.state.last_seq(), self.flights.len()) {
@@ -270,7 +270,7 @@ impl Conductor {
         }
     }
 
-    fn dispatch_actions(&mut self, journal: &mut impl Recording) {
+    fn dispatch_actions(&mut self, now: Timestamp, journal: &mut impl Recording) {
         if self.state.phase() == Phase::RollingBack && !self.forward_is_quiet() {
             return;
         }
@@ -286,7 +286,7 @@ impl Conductor {
                 self.parked.entry(group).or_default().push(i);
                 continue;
             }
-            self.start_attempt(i, journal);
+            self.start_attempt(i, now, journal);
         }
     }
 
@@ -298,7 +298,7 @@ impl Conductor {
         self.group_active.get(&group).is_some_and(|active| *active >= limit)
     }
 
-    fn start_attempt(&mut self, i: Instance, journal: &mut impl Recording) {
+    fn start_attempt(&mut self, i: Instance, now: Timestamp, journal: &mut impl Recording) {
         let step = self.state.id(i).clone();
         if self.state.step(i).attempt == 0 {
             match self.is_wanted(i) {
@@ -306,6 +306,9 @@ impl Conductor {
                 Ok(false) => return self.note(Event::StepSkipped { step, reason: SkipReason::WhenFalse }, journal),
                 Err(error) => return self.unprepared(i, step, error, journal),
             }
+        }
+        if self.is_refused(i, now, journal) {
+            return;
         }
         match self.state.call(i, self.state.step(i).attempt + 1) {
             Ok(mut spec) => {

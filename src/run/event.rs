@@ -1,5 +1,4 @@
 //! What can happen in a run, in the past tense. The journal is a list of these and the state is their fold.
-
 use super::{Resolver, RollbackCause, SkipReason};
 use crate::model::{Actor, Digest, Finding, RunId, RunOutcome, StepId, Timestamp, Touch, Value};
 
@@ -84,7 +83,6 @@ pub enum Event {
         /// Who.
         by: Actor,
     },
-
     /// A step was passed over; its dependents go on.
     StepSkipped {
         /// The step.
@@ -92,8 +90,7 @@ pub enum Event {
         /// Why.
         reason: SkipReason,
     },
-    /// The list of a `foreach` became known: one instance per item, `step[item]`. For an undo step: it took up its work, and
-    /// the items are the steps that it has to undo.
+    /// The list of a `foreach` became known: one instance per item, `step[item]`. For an undo step: what it has to undo.
     StepSpread {
         /// The step.
         step: StepId,
@@ -164,6 +161,13 @@ pub enum Event {
         /// What no longer holds.
         reason: String,
     },
+    /// A safety rule did not let a step start: it waits for people.
+    StartRefused {
+        /// The step.
+        step: StepId,
+        /// The rule, and what was not as it must be.
+        reason: String,
+    },
     /// A gate that was open closed again, before anything behind it had started: what it was opened for no longer holds.
     GateReopened {
         /// The step.
@@ -203,7 +207,6 @@ pub enum Event {
         /// Who.
         by: Actor,
     },
-
     /// The intent: durable before the effect.
     AttemptStarted {
         /// The step.
@@ -315,8 +318,7 @@ pub enum Event {
         step: StepId,
         /// The attempt.
         attempt: u32,
-        /// What it is now taken to be. By policy, `Partial` means that running it again is harmless, and `Unknown` that nobody
-        /// will ask (a step of `finally`).
+        /// What it is now taken to be. By policy, `Partial` means: another run is harmless, and `Unknown`: nobody will ask.
         finding: Finding,
         /// Who or what decided.
         by: Resolver,
@@ -339,7 +341,6 @@ pub enum Event {
         /// Who.
         by: Actor,
     },
-
     /// The intent to undo: durable before the effect.
     UndoStarted {
         /// The step.

@@ -36,7 +36,9 @@ impl State {
         self.last_seq = record.seq;
         self.epoch = record.epoch;
         self.burn_nonce(&record.event);
-        self.fold(&record.event, record.at).map_err(wrong)
+        self.fold(&record.event, record.at).map_err(wrong)?;
+        self.learn(record.at);
+        Ok(())
     }
 
     fn fold(&mut self, event: &Event, at: Timestamp) -> Folded {
@@ -144,6 +146,7 @@ impl State {
                 self.use_gates_before(i);
                 self.advance(i, StepEvent::WaitFulfilled, at)
             }
+            Event::StartRefused { step, reason } => self.refuse_start(step, reason, at),
             Event::StepConfirmed { step, .. } => self.advance_named(step, StepEvent::Confirmed, at),
             Event::RetryOrdered { step, .. } => {
                 let i = self.known(step)?;

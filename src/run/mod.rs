@@ -20,6 +20,7 @@ mod card;
 mod decide;
 mod gates;
 mod giver;
+mod guard;
 mod phases;
 mod quorum;
 mod reopening;

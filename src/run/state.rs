@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::guard::Guard;
 use super::undo_pass::UndoPass;
 use super::{RollbackCause, StepStatus};
 use crate::model::{Actor, Digest, Object, Roster, RunId, RunOutcome, StepId, TargetName, Timestamp, Value};
@@ -153,11 +154,14 @@ pub struct State {
     pub(super) people: Option<Roster>,
     /// Who the targets said they are, last.
     pub(super) answers: BTreeMap<TargetName, Object>,
+    /// The safety rules of the plan, what is known of their facts, and the steps that moved with the present record.
+    pub(super) guard: Option<Guard>,
 }
 
 impl State {
     /// The state before record 1.
     pub fn new(plan: Arc<Plan>) -> Self {
+        let guard = Guard::new(&plan);
         let mut open = [0; 3];
         let steps = plan
             .steps()
@@ -198,6 +202,7 @@ impl State {
             nonces: BTreeSet::new(),
             people: None,
             answers: BTreeMap::new(),
+            guard,
         }
     }
 

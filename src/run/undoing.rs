@@ -47,6 +47,12 @@ impl Conductor {
             _ => {}
         }
         let (step, attempt) = (self.state.id(i).clone(), state.undo_attempt + 1);
+        if let Some(refusal) = self.state.undo_refusal(i) {
+            let error = format!("a safety rule does not let it be undone: {}: {}", refusal.rule, refusal.reason);
+            self.note(Event::UndoStarted { step: step.clone(), attempt, params: Value::Null }, journal);
+            self.note(Event::UndoFailed { step, attempt, error, manual: Vec::new() }, journal);
+            return false;
+        }
         match self.state.undo_call(i, attempt).map(Arc::new) {
             Ok(spec) => {
                 self.note(Event::UndoStarted { step, attempt, params: spec.params.shown() }, journal);

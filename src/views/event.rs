@@ -49,6 +49,7 @@ pub fn tell<'a>(event: &'a Event, plan: &Plan, clock: &Clock) -> Told<'a> {
         | Event::GateReopened { .. }
         | Event::WaitRejected { .. }
         | Event::TaskReported { .. }
+        | Event::StartRefused { .. }
         | Event::StepConfirmed { .. } => of_step(event, plan, clock),
         Event::AttemptStarted { .. }
         | Event::StatementSent { .. }
@@ -135,6 +136,7 @@ fn of_step<'a>(event: &'a Event, plan: &Plan, clock: &Clock) -> (Option<&'a Step
             },
         ),
         Event::StepSpread { step, items } => (step, Tone::Plain, spread(is_undo(plan, step), items)),
+        Event::StartRefused { step, reason } => (step, Tone::Bad, format!("a safety rule does not let it start: {reason}")),
         Event::GroupEnded { step, failed } if is_undo(plan, step) && failed.is_empty() => {
             (step, Tone::Good, "succeeded".to_owned())
         }

@@ -113,5 +113,6 @@ events! {
     }
     "undo_interrupted" UndoInterrupted { "step" step: StepId, "attempt" attempt: u32, "reason" reason: String }
     "undo_resolved" UndoResolved { "step" step: StepId, "finding" finding: Finding, "by" by: Actor }
+    "start_refused" StartRefused { "step" step: StepId, "reason" reason: String }
     "command_refused" CommandRefused { "command" command: String, "by" by: Actor, "reason" reason: String }
 }

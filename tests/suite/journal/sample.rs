@@ -125,6 +125,7 @@ pub fn every_event() -> Vec<Event> {
         Event::UndoFailed { step: step(), attempt: 1, error: text(), manual: vec![text(), "GRANT …".to_owned()] },
         Event::UndoInterrupted { step: step(), attempt: 1, reason: text() },
         Event::UndoResolved { step: step(), finding: Finding::Applied, by: alice() },
+        Event::StartRefused { step: step(), reason: text() },
         Event::CommandRefused { command: "approve".to_owned(), by: Actor::local(0, "root"), reason: text() },
     ];
     for touch in [Touch::Untouched, Touch::Possible] {
