@@ -47,7 +47,14 @@ fn planned(text: &str) -> (Plan, Places) {
     let (runbook, report) = parse(&source);
     assert!(!report.has_errors(), "{:?}", report.sorted());
     let runbook = runbook.unwrap();
-    let input = BuildInput { runbook: &runbook, source: &source, roster: None, params: Object::new(), base_dir: ".".to_owned() };
+    let input = BuildInput {
+        runbook: &runbook,
+        source: &source,
+        roster: None,
+        params: Object::new(),
+        edited_by: Err("it is not in git".to_owned()),
+        base_dir: ".".to_owned(),
+    };
     let built = build(input);
     (built.plan.unwrap_or_else(|| panic!("{:?}", built.report.sorted())), built.places)
 }

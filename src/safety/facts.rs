@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::names::Names;
+use super::names::{Lead, Names};
 use super::unit::{Unit, units};
 use crate::plan::{Fact, Movement, Plan, Section};
 
@@ -21,6 +21,8 @@ pub enum Var {
     },
     /// The entry of the move leads to the new side.
     Routed,
+    /// The entry of the move leads to neither side: to a page that says so.
+    Away,
     /// Another entry leads somewhere.
     Route {
         /// The entry.
@@ -76,6 +78,8 @@ pub struct Sides {
     pub has_switch: bool,
     /// The entry is held.
     pub held: VarId,
+    /// The entry leads to neither side.
+    pub away: VarId,
     /// The new side has taken writes.
     pub written: VarId,
 }
@@ -129,7 +133,7 @@ impl Facts {
             facts.units[at].undo_sets = merged(undo);
         }
         facts.sides = plan.content().movement.as_ref().map(|movement| facts.sides_of(plan, movement, &names));
-        facts.keep_proofs(&names);
+        facts.keep_proofs(plan, &names);
         facts
     }
 
@@ -141,6 +145,16 @@ impl Facts {
     /// Every kind of writes to a target.
     pub fn denials(&self, target: &str) -> Vec<VarId> {
         (0..self.vars.len()).filter(|at| matches!(&self.vars[*at], Var::Denied { target: of, .. } if of == target)).collect()
+    }
+
+    /// Whether a proof is made going forward, and not only behind the opening, where nothing waits for it.
+    pub fn is_waited_for(&self, plan: &Plan, proof: VarId) -> bool {
+        let openers = self.openers();
+        let makes = |unit: &&Unit| unit.section == Section::Forward && unit.sets.contains(&(proof, true));
+        self.units.iter().filter(makes).any(|unit| {
+            let before = plan.before(unit.lead);
+            !openers.iter().any(|open| before[self.units[*open].lead.get()])
+        })
     }
 
     /// The units that open the new side: to writes, or to users.
@@ -207,7 +221,9 @@ impl Facts {
             Fact::Route(entry, to) => {
                 let to = names.place(to);
                 match names.leads(entry, &to) {
-                    Some(new) => vec![(self.var(Var::Routed), new)],
+                    Some(lead) => {
+                        vec![(self.var(Var::Routed), lead == Lead::New), (self.var(Var::Away), lead == Lead::Elsewhere)]
+                    }
                     None => {
                         let mine = self.var(Var::Route { entry: entry.clone(), to });
                         let others = (0..self.vars.len())
@@ -231,7 +247,7 @@ impl Facts {
 
     fn sides_of(&mut self, plan: &Plan, movement: &Movement, names: &Names) -> Sides {
         let (from, to) = (movement.from.to_string(), movement.to.to_string());
-        let (routed, written) = (self.var(Var::Routed), self.var(Var::Written));
+        let (routed, away, written) = (self.var(Var::Routed), self.var(Var::Away), self.var(Var::Written));
         let new = self.var(Var::Denied { target: to.clone(), part: String::new() });
         let held = self.var(Var::Held(names.entry_of_move.clone().unwrap_or_else(|| to.clone())));
         let forward = |units: &[Unit], change: Change| -> Vec<usize> {
@@ -253,11 +269,22 @@ impl Facts {
         if old.is_empty() {
             old.push(self.var(Var::Denied { target: from.clone(), part: String::new() }));
         }
-        Sides { from, to, old, new, has_opener: !openers.is_empty(), routed, has_switch: !switches.is_empty(), held, written }
+        Sides {
+            from,
+            to,
+            old,
+            new,
+            has_opener: !openers.is_empty(),
+            routed,
+            has_switch: !switches.is_empty(),
+            held,
+            away,
+            written,
+        }
     }
 
     /// A proof holds while what it is about cannot change.
-    fn keep_proofs(&mut self, names: &Names) {
+    fn keep_proofs(&mut self, plan: &Plan, names: &Names) {
         for proof in 0..self.vars.len() {
             let Var::Proven(text) = &self.vars[proof] else { continue };
             let about = text.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or_default();
@@ -282,21 +309,21 @@ impl Facts {
             let is_asked = text.starts_with("drained(");
             self.keeps.push(Keep { proof, set, unset, is_asked });
         }
-        self.compare_last();
+        self.compare_last(plan);
     }
 
     /// A comparison of the two sides is worth something once what was under way has arrived: it stands on the other proofs.
-    fn compare_last(&mut self) {
+    fn compare_last(&mut self, plan: &Plan) {
         let Some(sides) = &self.sides else { return };
         let agree = Var::Proven(format!("agree({}, {})", sides.from, sides.to));
         let caught_up = format!("caught_up({})", sides.to);
         let is_before = |var: &VarId| match &self.vars[*var] {
             Var::Proven(text) => *text == caught_up || text.starts_with("drained("),
-            Var::Denied { .. } | Var::Routed | Var::Route { .. } | Var::Held(_) | Var::Follows(_) | Var::Written => false,
+            Var::Denied { .. } | Var::Routed | Var::Away | Var::Route { .. } | Var::Held(_) | Var::Follows(_) | Var::Written => {
+                false
+            }
         };
-        let forward =
-            |var: &VarId| self.units.iter().any(|unit| unit.section == Section::Forward && unit.sets.contains(&(*var, true)));
-        let before: Vec<VarId> = (0..self.vars.len()).filter(|var| is_before(var) && forward(var)).collect();
+        let before: Vec<VarId> = (0..self.vars.len()).filter(|var| is_before(var) && self.is_waited_for(plan, *var)).collect();
         let Some(at) = self.keeps.iter().position(|keep| self.vars[keep.proof] == agree) else { return };
         let mut keep = self.keeps.remove(at);
         keep.set.extend(before);
@@ -313,6 +340,8 @@ impl Facts {
                 (Some(sides), false) => format!("users are at `{}`", sides.from),
                 (None, _) => String::new(),
             },
+            Var::Away if value => "users see neither side".to_owned(),
+            Var::Away => "users see a side again".to_owned(),
             Var::Route { entry, to } if value => format!("route({entry})={to}"),
             Var::Route { entry, .. } => format!("route({entry}) is as it was"),
             Var::Held(entry) => format!("held({entry})={}", if value { "yes" } else { "no" }),
@@ -327,7 +356,7 @@ impl fmt::Display for Var {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Denied { target, .. } => write!(f, "writes({target})"),
-            Self::Routed => f.write_str("route"),
+            Self::Routed | Self::Away => f.write_str("route"),
             Self::Route { entry, .. } => write!(f, "route({entry})"),
             Self::Held(entry) => write!(f, "held({entry})"),
             Self::Proven(text) | Self::Follows(text) => f.write_str(text),

@@ -14,6 +14,17 @@ pub(super) struct Names {
     pub entry_of_move: Option<String>,
 }
 
+/// Where the entry of the move leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lead {
+    /// To the side that is left.
+    Old,
+    /// To the side that is entered.
+    New,
+    /// To neither: to a page that says so.
+    Elsewhere,
+}
+
 impl Names {
     pub fn new(plan: &Plan) -> Self {
         let content = plan.content();
@@ -53,14 +64,19 @@ impl Names {
         }
     }
 
-    /// Whether a route of `entry` to `to` takes users to the new side; none where the entry is not that of the move.
-    pub fn leads(&self, entry: &str, to: &str) -> Option<bool> {
+    /// Where a route of `entry` to `to` takes users; none where the entry is not that of the move.
+    pub fn leads(&self, entry: &str, to: &str) -> Option<Lead> {
         let (from, new) = (self.from.as_deref()?, self.to.as_deref()?);
+        let lead = if to == new {
+            Lead::New
+        } else if to == from {
+            Lead::Old
+        } else {
+            Lead::Elsewhere
+        };
         match &self.entry_of_move {
-            Some(written) => covers(written, entry).then_some(to != from),
-            None if to == new => Some(true),
-            None if to == from => Some(false),
-            None => None,
+            Some(written) => covers(written, entry).then_some(lead),
+            None => (lead != Lead::Elsewhere).then_some(lead),
         }
     }
 

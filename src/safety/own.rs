@@ -1,6 +1,7 @@
 //! The runbook's own rules: their words as conditions over the variables of the plan, and what is wrong with them.
 
 use super::facts::{Facts, Var, VarId};
+use super::names::Lead;
 use super::rules::{Claim, Expr, Law, Question};
 use crate::diagnostic::code::plan as codes;
 use crate::diagnostic::{Diagnostic, Report};
@@ -91,10 +92,14 @@ impl Facts {
             Said::Denied(target) => self.denied(target)?,
             Said::Route { entry, to } => {
                 let place = self.names.place(to);
-                match (self.names.leads(entry, &place), self.find(&Var::Routed)) {
-                    (Some(new), Some(routed)) => Expr::Is(routed, new),
-                    (Some(_), None) => return Err(said.to_string()),
-                    (None, _) => self.known(said, Var::Route { entry: entry.clone(), to: place })?,
+                match self.names.leads(entry, &place) {
+                    Some(Lead::New) => self.known(said, Var::Routed)?,
+                    Some(Lead::Elsewhere) => self.known(said, Var::Away)?,
+                    Some(Lead::Old) => {
+                        let (new, away) = (self.known(said, Var::Routed)?, self.known(said, Var::Away)?);
+                        Expr::Not(Box::new(Expr::Any(vec![new, away])))
+                    }
+                    None => self.known(said, Var::Route { entry: entry.clone(), to: place })?,
                 }
             }
             Said::Held(entry) => self.known(said, Var::Held(self.names.entry(entry)))?,
@@ -158,7 +163,7 @@ impl Facts {
                 vars.extend(keep.set.iter().chain(&keep.unset));
             }
             if let Some(sides) = self.sides.as_ref().filter(|sides| sides.written == var) {
-                vars.extend([sides.new, sides.routed, sides.held]);
+                vars.extend([sides.new, sides.routed, sides.held, sides.away]);
             }
             let mut seen = std::collections::BTreeSet::new();
             vars.retain(|var| seen.insert(*var));

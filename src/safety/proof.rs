@@ -32,7 +32,7 @@ pub fn prove(plan: &Plan, places: &Places) -> Proof {
     let mut proof = Proof::default();
     // One story for each mistake: the shortest.
     let mut found: BTreeMap<(Code, SourceSpan), (usize, Diagnostic)> = BTreeMap::new();
-    let mut all = questions(&facts);
+    let mut all = questions(plan, &facts);
     all.extend(own_questions(plan, &facts, places, &mut proof.report));
     for question in all {
         let Some(slice) = Slice::new(&facts, &question.vars, &question.named()) else {
@@ -82,7 +82,7 @@ impl Proof {
         let Some(sides) = &facts.sides else { return };
         let agree = Var::Proven(format!("agree({}, {})", sides.from, sides.to));
         let Some(opener) = facts.openers().first().map(|unit| facts.units[*unit].lead) else { return };
-        if facts.find(&agree).is_none() {
+        if facts.find(&agree).is_none_or(|agree| !facts.is_waited_for(plan, agree)) {
             let message = format!(
                 "`{}` opens `{}`, and nothing before it compares `{}` with it",
                 plan.step(opener).id,

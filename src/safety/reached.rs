@@ -33,7 +33,7 @@ impl Reached {
     pub fn new(plan: &Plan) -> Option<Self> {
         let facts = Facts::new(plan);
         let mut searches = Vec::new();
-        for question in questions(&facts) {
+        for question in questions(plan, &facts) {
             let slice = Slice::new(&facts, &question.vars, &question.named())?;
             let mut states = BTreeSet::new();
             let outcome = Search::<8>::run(&slice, &[], |state| {

@@ -7,7 +7,7 @@ use super::condition::Condition;
 use super::facts::{Facts, Sides, Var, VarId};
 use super::search::Rule;
 use super::task::Slice;
-use crate::plan::Section;
+use crate::plan::{Plan, Section};
 
 /// What a broken rule means.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,10 +68,10 @@ impl Question {
 }
 
 /// The questions that the built-in rules ask of a plan.
-pub(super) fn questions(facts: &Facts) -> Vec<Question> {
+pub(super) fn questions(plan: &Plan, facts: &Facts) -> Vec<Question> {
     let mut questions = Vec::new();
     if let Some(sides) = &facts.sides {
-        let asker = Asker { facts, sides };
+        let asker = Asker { plan, facts, sides };
         questions.extend(sides.old.iter().map(|part| asker.about_sides(*part)));
         questions.extend(asker.about_proofs());
         questions.extend(asker.about_flow());
@@ -81,6 +81,7 @@ pub(super) fn questions(facts: &Facts) -> Vec<Question> {
 }
 
 struct Asker<'a> {
+    plan: &'a Plan,
     facts: &'a Facts,
     sides: &'a Sides,
 }
@@ -94,28 +95,36 @@ impl Asker<'_> {
             .collect();
         let both = Expr::All(vec![is_not(part), Expr::Any(opens)]);
         let mut lost = vec![is_not(part), is(sides.written), Expr::Not(Box::new(both.clone()))];
-        let mut vars = vec![part, sides.new, sides.routed, sides.held, sides.written];
+        let mut vars = vec![part, sides.new, sides.routed, sides.held, sides.away, sides.written];
         if let Some(caught_up) = self.facts.find(&Var::Proven(format!("caught_up({})", sides.from))) {
             lost.push(is_not(caught_up));
             vars.push(caught_up);
         }
         let (ended, back) = self.writable_at_end(part);
         let always = Expr::All(Vec::new());
-        Question {
-            vars,
-            laws: vec![
-                (Claim::OneWriter(part), Law::Never(both)),
-                (Claim::NothingLost(part), Law::Never(Expr::All(lost))),
-                (Claim::Thawed(part), Law::AtEnd(always, is_not(part))),
-                (Claim::WritableAtEnd, Law::AtEnd(ended, back)),
-            ],
+        let mut laws = vec![
+            (Claim::OneWriter(part), Law::Never(both)),
+            (Claim::Thawed(part), Law::AtEnd(always, is_not(part))),
+            (Claim::WritableAtEnd, Law::AtEnd(ended, back)),
+        ];
+        if !self.is_switched_by_other_means() {
+            laws.push((Claim::NothingLost(part), Law::Never(Expr::All(lost))));
         }
+        Question { vars, laws }
+    }
+
+    /// Where no step with facts sends users to the new side, the point of no return behind the opening says when they go there.
+    fn is_switched_by_other_means(&self) -> bool {
+        let units = &self.facts.units;
+        let points = || units.iter().filter(|unit| unit.section == Section::Forward && unit.no_return);
+        let is_behind = |opener: usize| points().any(|point| self.plan.before(point.lead)[units[opener].lead.get()]);
+        !self.sides.has_switch && self.facts.openers().into_iter().all(is_behind)
     }
 
     /// Where users are at the end, their writes are taken.
     fn writable_at_end(&self, part: VarId) -> (Expr, Expr) {
         let sides = self.sides;
-        let mut ended = vec![is_not(sides.held)];
+        let mut ended = vec![is_not(sides.held), is_not(sides.away)];
         let denies_new = self.facts.units.iter().any(|unit| unit.sets.contains(&(sides.new, true)));
         if sides.has_opener || denies_new {
             ended.push(Expr::Any(vec![is_not(sides.routed), is_not(sides.new)]));
@@ -126,7 +135,7 @@ impl Asker<'_> {
             takes.extend(sides.has_opener.then(|| is_not(sides.new)));
             ended.push(Expr::Any(vec![is_not(part), Expr::All(takes)]));
         }
-        (Expr::All(ended), Expr::All(vec![is_not(sides.routed), is_not(sides.held)]))
+        (Expr::All(ended), Expr::All(vec![is_not(sides.routed), is_not(sides.held), is_not(sides.away)]))
     }
 
     fn about_proofs(&self) -> Vec<Question> {
@@ -134,15 +143,14 @@ impl Asker<'_> {
         let openers = self.facts.openers();
         let mut questions = Vec::new();
         for keep in &self.facts.keeps {
-            let is_used =
-                self.facts.units.iter().any(|unit| unit.section == Section::Forward && unit.sets.contains(&(keep.proof, true)));
+            let is_used = self.facts.is_waited_for(self.plan, keep.proof);
             let is_way_back = self.facts.vars[keep.proof] == Var::Proven(format!("caught_up({})", sides.from));
             if !is_used || is_way_back || openers.is_empty() {
                 continue;
             }
             let law = Law::Before(openers.clone(), Expr::Any(vec![is(sides.written), is(keep.proof)]));
             let ask = |needed: &[VarId]| {
-                let mut vars = vec![keep.proof, sides.new, sides.routed, sides.held, sides.written];
+                let mut vars = vec![keep.proof, sides.new, sides.routed, sides.held, sides.away, sides.written];
                 vars.extend(needed.iter().filter(|var| !matches!(self.facts.vars[**var], Var::Written)));
                 vars.sort_unstable();
                 vars.dedup();
@@ -161,7 +169,7 @@ impl Asker<'_> {
     fn about_flow(&self) -> Option<Question> {
         let sides = self.sides;
         let flow = self.facts.find(&Var::Follows(format!("follows({}, {})", sides.to, sides.from)))?;
-        let vars = vec![flow, sides.new, sides.routed, sides.held, sides.written];
+        let vars = vec![flow, sides.new, sides.routed, sides.held, sides.away, sides.written];
         Some(Question { vars, laws: vec![(Claim::FlowsBack(flow), Law::AtFirstWrite(is(flow)))] })
     }
 }

@@ -128,7 +128,7 @@ impl Slice {
         let keeps = keeps.map(|keep| (bit(&keep.proof), of(&keep.set), of(&keep.unset))).collect();
         let takes = facts.sides.as_ref().filter(|sides| bit(&sides.written) != 0 && (sides.has_opener || sides.has_switch));
         let takes = takes.map(|sides| {
-            let routed = if sides.has_switch { (bit(&sides.routed), bit(&sides.held)) } else { (0, 0) };
+            let routed = if sides.has_switch { (bit(&sides.routed), bit(&sides.held) | bit(&sides.away)) } else { (0, 0) };
             let open = if sides.has_opener { bit(&sides.new) } else { 0 };
             (routed.0, routed.1 | open, bit(&sides.written))
         });

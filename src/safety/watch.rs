@@ -66,7 +66,7 @@ impl Watch {
         }
         let facts = Facts::new(plan);
         let mut laws: Vec<Guarded> = Vec::new();
-        for (claim, law) in questions(&facts).into_iter().flat_map(|question| question.laws) {
+        for (claim, law) in questions(plan, &facts).into_iter().flat_map(|question| question.laws) {
             match claim {
                 // A way back that leaves something behind is refused as a plan; a run that is on it is let through.
                 Claim::OneWriter(_) | Claim::Proven(_) => laws.push(Guarded { words: claim.in_words(&facts), law, fresh: None }),
@@ -242,7 +242,13 @@ impl Watch {
     fn settle(&self, known: &mut Known) {
         if let Some(sides) = &self.facts.sides {
             let mut takes = Vec::new();
-            takes.extend(sides.has_switch.then_some([(sides.routed, true), (sides.held, false)]).into_iter().flatten());
+            takes.extend(
+                sides
+                    .has_switch
+                    .then_some([(sides.routed, true), (sides.held, false), (sides.away, false)])
+                    .into_iter()
+                    .flatten(),
+            );
             takes.extend(sides.has_opener.then_some((sides.new, false)));
             let may = !takes.is_empty() && takes.iter().all(|(var, value)| known.values[*var] != Some(!value));
             let does = may && takes.iter().all(|(var, value)| known.values[*var] == Some(*value));

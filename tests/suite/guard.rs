@@ -51,8 +51,14 @@ impl Night {
     fn new(text: &str, fails: Option<&'static str>) -> Self {
         let source = Source::new("night.yaml", text);
         let runbook = parse(&source).0.unwrap();
-        let input =
-            BuildInput { runbook: &runbook, source: &source, roster: None, params: Object::new(), base_dir: ".".to_owned() };
+        let input = BuildInput {
+            runbook: &runbook,
+            source: &source,
+            roster: None,
+            params: Object::new(),
+            edited_by: Err("it is not in git".to_owned()),
+            base_dir: ".".to_owned(),
+        };
         let plan = Arc::new(build(input).plan.unwrap());
         let mut night = Self { conductor: Conductor::new(plan.clone()), plan, pen: Pen::default(), fails, undone: Vec::new() };
         let (run, starter) = (RunId::new("night"), Actor::local(1, "ann"));

@@ -78,7 +78,15 @@ fn runbook(chance: &mut Chance) -> String {
 fn plan(text: &str) -> Option<Plan> {
     let source = Source::new("night.yaml", text);
     let runbook = parse(&source).0?;
-    build(BuildInput { runbook: &runbook, source: &source, roster: None, params: Object::new(), base_dir: ".".to_owned() }).plan
+    build(BuildInput {
+        runbook: &runbook,
+        source: &source,
+        roster: None,
+        params: Object::new(),
+        edited_by: Err("it is not in git".to_owned()),
+        base_dir: ".".to_owned(),
+    })
+    .plan
 }
 
 /// The records of one run.
