@@ -66,7 +66,7 @@ fn runbook(shape: &str, steps: usize, effectful: usize) -> String {
     let drains = effectful - 1 - checks - freezes;
     let hold = "action: gate.hold, with: { duration: 1s }";
     let mut last: Option<String> = None;
-    let mut put = |text: &mut String, id: String, needs: &[String], body: &str| {
+    let put = |text: &mut String, id: String, needs: &[String], body: &str| {
         let _ = writeln!(text, "  {id}: {{ needs: [{}], {body} }}", needs.join(", "));
         id
     };

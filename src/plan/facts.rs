@@ -96,7 +96,8 @@ fn fact(effect: &FactEffect, target: Option<&TargetName>, with: &Param) -> Optio
         FactEffect::Held(entry) => Fact::Held(fill(entry)?),
         FactEffect::Released(entry) => Fact::Released(fill(entry)?),
         FactEffect::Where(key, value, effect) => {
-            return (parameter(with, key)?.to_string() == *value).then(|| fact(effect, target, with))?;
+            let wanted: Value = serde_json::from_str(value).ok()?;
+            return if parameter(with, key)? == wanted { fact(effect, target, with) } else { None };
         }
     })
 }

@@ -72,8 +72,9 @@ impl Proof {
         let Self { rules, states, not_proven, .. } = self;
         match (rules, not_proven) {
             (0, 0) => None,
+            (1, 0) => Some(format!("1 safety rule holds in every state ({states} states)")),
             (_, 0) => Some(format!("{rules} safety rules hold in every state ({states} states)")),
-            _ => Some(format!("{rules} safety rules hold in every state ({states} states), {not_proven} are NOT proven")),
+            _ => Some(format!("{rules} safety rules hold in every state ({states} states), and {not_proven} are NOT proven")),
         }
     }
 

@@ -8,10 +8,13 @@ use super::search::{Search, Stage};
 use super::task::Slice;
 use crate::plan::Plan;
 
+/// Parts of a run, each with a world that was seen in it.
+type Worlds = BTreeSet<(u8, u64)>;
+
 /// The states of facts that every search over a plan reaches.
 #[derive(Clone, Debug)]
 pub struct Reached {
-    searches: Vec<(Vec<VarId>, BTreeSet<(u8, u64)>)>,
+    searches: Vec<(Vec<VarId>, Worlds)>,
     facts: Facts,
 }
 
