@@ -19,7 +19,6 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("journal", &["model", "run"]),
     ("log", &["model", "journal"]),
     ("audit", &["model", "run", "journal", "log", "authority"]),
-    ("views", &["model", "plan", "run", "journal", "audit"]),
     ("connectors", &["model", "catalog"]),
     (
         "engine",
@@ -42,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "rehearsal",
         &["model", "diagnostic", "catalog", "plan", "safety", "run", "authority", "journal", "audit", "connectors", "engine"],
     ),
+    ("views", &["model", "plan", "run", "journal", "audit", "rehearsal"]),
     ("demo", &["model", "views", "engine", "connectors", "journal", "audit", "run", "plan"]),
     (
         "cli",
@@ -198,4 +198,14 @@ fn the_core_has_no_clock_no_disk_and_no_chance() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The right to change systems is made in one place: whoever looks, as a dry run does, cannot reach a verb that changes.
+#[test]
+fn only_the_live_engine_makes_the_permit_to_change_systems() {
+    let makes = |text: &str| text.contains("for_live_engine");
+    let makers: Vec<_> = sources().into_iter().filter(|(_, text)| makes(text)).map(|(path, _)| path).collect();
+    assert_eq!(makers, [Path::new("connectors/registry.rs"), Path::new("engine/hands.rs")]);
+    let dry = sources().into_iter().find(|(path, _)| path == Path::new("rehearsal/dry_run.rs")).unwrap().1;
+    assert!(dry.contains("registry.looking(") && !dry.contains("acting("), "a dry run holds only what looks");
 }

@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::console;
 use super::desk::{Desk, now};
+use super::dry_run;
 use super::exit::Exit;
 use super::ordering::OnStep;
 use super::signing::SignArgs;
@@ -13,7 +14,7 @@ use crate::engine::{Home, load};
 use crate::model::{RunId, StepId};
 use crate::plan::difference;
 use crate::run::{Command, Event, State, StepStatus};
-use crate::views::{Line, Tone, decision};
+use crate::views::{Line, Tone, decision, dry_run as view};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,6 +71,9 @@ pub fn run(desk: &Desk, args: &ApproveArgs) -> Result<Exit> {
         console::say_lines(&shown);
         if !shown.is_empty() {
             console::say_lines(&compared(&home, &run, &state));
+            if let Some(last) = dry_run::last(&home, &state.plan().content().runbook)? {
+                console::say_lines(&[view::at_a_gate(state.plan(), &last), Line::new()]);
+            }
         }
         if is_protected(&state, &step) {
             named(&state, args.confirm.as_deref())?;

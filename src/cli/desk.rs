@@ -6,8 +6,9 @@ use anyhow::Result;
 use clap::Args;
 
 use super::console::Colour;
-use crate::engine::Home;
+use crate::engine::{Home, history};
 use crate::model::{RunId, Timestamp};
+use crate::plan::History;
 use crate::views::Invocation;
 
 /// Options that every command takes.
@@ -60,6 +61,11 @@ impl Desk {
         let home = self.home()?;
         let run = home.find(text)?;
         Ok((home, run))
+    }
+
+    /// How long the steps of a runbook took in the runs of this home; nothing where there is no home.
+    pub fn history(&self, runbook: &str, except: Option<&RunId>) -> History {
+        self.home().ok().and_then(|home| history(&home, runbook, except).ok()).unwrap_or_default()
     }
 
     /// How commands are typed here: copied into any other terminal of this host, they find the same run.

@@ -32,6 +32,13 @@ pub struct Show {
     verbose: bool,
 }
 
+impl Show {
+    /// Whether JSON is wanted.
+    pub const fn is_json(&self) -> bool {
+        self.json
+    }
+}
+
 /// Drives the run until it ends or is suspended.
 pub fn drive(desk: &Desk, executor: Executor, show: &Show) -> Result<Exit> {
     let how = desk.how();

@@ -85,7 +85,9 @@ impl Exit {
             Self::Usage => "the command line is wrong",
             Self::InvalidRunbook => "the runbook, its roster or its parameters are wrong; nothing was started",
             Self::RolledBack => "the run rolled back, and every undo was proven",
-            Self::NeedsAttention => "the run needs attention: something is left that only a person can finish",
+            Self::NeedsAttention => {
+                "the run needs attention: something is left that only a person can finish; of `rehearse`: a finding; of `run --dry-run`: something is in the way"
+            }
             Self::Aborted => "the run was aborted: nothing was undone",
             Self::JournalFailed => "the journal failed or is damaged: nothing new was started after that",
             Self::Refused => "the run refused the order: not applicable now, or forbidden to this person",

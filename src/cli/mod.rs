@@ -17,6 +17,7 @@ mod r#continue;
 mod demo;
 mod desk;
 mod driving;
+mod dry_run;
 mod exit;
 mod failure;
 mod init;
@@ -27,6 +28,7 @@ mod ordering;
 mod pause;
 mod plan;
 mod preparation;
+mod rehearse;
 mod reject;
 mod report;
 mod resolve;
@@ -51,6 +53,7 @@ const AFTER_HELP: &str = "\
 A first run:
   pointsman check night.yaml       is it right?
   pointsman plan night.yaml        what would be done, in which order, and how it is undone
+  pointsman rehearse night.yaml    the night before the night: what if each step fails?
   pointsman run night.yaml         do it; Ctrl-C suspends, `pointsman resume latest` goes on
 
 In other terminals, meanwhile:
@@ -73,6 +76,7 @@ struct Cli {
 enum Command {
     Check(check::CheckArgs),
     Plan(plan::PlanArgs),
+    Rehearse(rehearse::RehearseArgs),
     Run(run::RunArgs),
     Resume(resume::ResumeArgs),
     Status(status::StatusArgs),
@@ -122,7 +126,8 @@ pub fn main() -> ExitCode {
 fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Check(args) => check::run(&args),
-        Command::Plan(args) => plan::run(&args),
+        Command::Plan(args) => plan::run(desk, &args),
+        Command::Rehearse(args) => rehearse::run(desk, &args),
         Command::Run(args) => run::run(desk, &args),
         Command::Resume(args) => resume::run(desk, &args),
         Command::Status(args) => status::run(desk, &args),

@@ -6,9 +6,10 @@ use anyhow::Result;
 use clap::Args;
 
 use super::console;
+use super::desk::Desk;
 use super::exit::Exit;
 use super::preparation::{ParamArgs, prepare};
-use crate::views::plan;
+use crate::views::{expectation, plan};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,12 +44,14 @@ pub struct PlanArgs {
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn run(args: &PlanArgs) -> Result<Exit> {
+pub fn run(desk: &Desk, args: &PlanArgs) -> Result<Exit> {
     let prepared = prepare(&args.file, &args.params)?;
     prepared.say();
     let Some(made) = &prepared.plan else { return Ok(Exit::InvalidRunbook) };
     if args.json {
-        console::print_json(&plan::json(made))?;
+        let mut json = plan::json(made);
+        json["expected"] = expectation::plan_json(made, &desk.history(&made.content().runbook, None));
+        console::print_json(&json)?;
     } else if args.dot {
         console::print(plan::dot(made))?;
     } else if args.mermaid {
@@ -58,6 +61,7 @@ pub fn run(args: &PlanArgs) -> Result<Exit> {
         if let Some(proven) = prepared.proof.in_words() {
             console::say(proven);
         }
+        console::print_lines(&expectation::of_plan(made, &desk.history(&made.content().runbook, None)))?;
     }
     Ok(Exit::Done)
 }

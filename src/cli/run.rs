@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::desk::Desk;
 use super::driving::{Show, drive};
+use super::dry_run;
 use super::exit::Exit;
 use super::ordering::ByArgs;
 use super::preparation::{ParamArgs, prepare};
@@ -19,6 +20,7 @@ Examples:
   pointsman run night.yaml                        a live view on a terminal, one line per event elsewhere
   pointsman run night.yaml -p batch=full          with a parameter
   pointsman run night.yaml --json > night.jsonl   the records as JSON lines
+  pointsman run night.yaml --dry-run              asks every target, changes nothing: the exact statements, what stands in the way
 
 The run's id is printed first. Ctrl-C or SIGTERM suspends the run in good order: work under way finishes, nothing new
 starts, and `pointsman resume RUN` goes on. Other terminals can look and decide all the time: `pointsman status RUN`,
@@ -39,6 +41,9 @@ pub struct RunArgs {
     /// The id of the run, instead of the runbook's name, the day and a random tail
     #[arg(long, value_name = "RUN", value_parser = run_id)]
     id: Option<RunId>,
+    /// Change nothing: resolve every step, ask its target, print the exact statements and what stands in the way
+    #[arg(long, conflicts_with_all = ["id", "plain", "verbose"])]
+    dry_run: bool,
     #[command(flatten)]
     by: ByArgs,
     #[command(flatten)]
@@ -54,6 +59,10 @@ pub fn run(desk: &Desk, args: &RunArgs) -> anyhow::Result<Exit> {
     prepared.say();
     let Some(plan) = prepared.plan else { return Ok(Exit::InvalidRunbook) };
     refuse_what_this_build_cannot_do(&plan)?;
+    if args.dry_run {
+        let starter = whoami(plan.content().roster.as_ref(), &args.by.claim()).map_err(EngineError::from)?;
+        return dry_run::run(desk, plan, starter, &args.show);
+    }
     let home = desk.home()?;
     let starter = whoami(plan.content().roster.as_ref(), &args.by.claim()).map_err(EngineError::from);
     let started = starter.and_then(|starter| Executor::start(&home, plan.clone(), args.id.clone(), starter));

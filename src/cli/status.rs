@@ -10,9 +10,9 @@ use super::exit::Exit;
 use crate::engine::{Home, is_live, load};
 use crate::model::{RunId, Timestamp};
 use crate::run::{Record, State};
-use crate::views::card;
 use crate::views::runs::{self, Row};
 use crate::views::status::{self, Life};
+use crate::views::{Line, card, expectation};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,8 +56,19 @@ pub fn run(desk: &Desk, args: &StatusArgs) -> Result<Exit> {
     match (args.card, args.json) {
         (true, true) => console::print_json(&card::json(&state))?,
         (true, false) => console::print_lines(&card::text(&state))?,
-        (false, true) => console::print_json(&status::json(&state, life, &how))?,
-        (false, false) => console::print_lines(&status::text(&state, moment(life, &records), life, &how))?,
+        (false, true) => {
+            let mut json = status::json(&state, life, &how);
+            json["expected"] =
+                expectation::json(&state, &desk.history(&state.plan().content().runbook, Some(&run)), moment(life, &records));
+            console::print_json(&json)?;
+        }
+        (false, false) => {
+            let now = moment(life, &records);
+            console::print_lines(&status::text(&state, now, life, &how))?;
+            if let Some(line) = expectation::of_run(&state, &desk.history(&state.plan().content().runbook, Some(&run)), now) {
+                console::print_lines(&[Line::new(), line])?;
+            }
+        }
     }
     Ok(Exit::Done)
 }

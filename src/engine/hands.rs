@@ -1,18 +1,15 @@
 //! Performs effects: builds a call, runs the verbs of its action under a deadline, and sends back what came of it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::secrets::Secrets;
-use crate::catalog::{self, ParamType};
-use crate::connectors::kept::Kept;
-use crate::connectors::{Act, ActionError, Call, Evidence, LivePermit, Note, Recorder, Registry, Target};
-use crate::model::{Arguments, Redactor, RunId, TargetName, Touch, Value};
+use super::calls::Calls;
+use crate::connectors::{Act, ActionError, Call, Evidence, LivePermit, Note, Registry};
+use crate::model::{Redactor, RunId, Touch, Value};
 use crate::plan::Plan;
 use crate::run::{CallSpec, Effect, Failure, Input, Instance, Look, Preparation, Success};
 
@@ -29,15 +26,10 @@ pub(super) struct Hands {
 }
 
 struct Shared {
-    plan: Arc<Plan>,
-    run: RunId,
+    calls: Calls,
     registry: Registry,
     permit: LivePermit,
-    secrets: Secrets,
-    base_dir: PathBuf,
     inputs: UnboundedSender<Input>,
-    notes: UnboundedSender<Note>,
-    kept: Kept,
 }
 
 impl Hands {
@@ -48,16 +40,14 @@ impl Hands {
         inputs: UnboundedSender<Input>,
         notes: UnboundedSender<Note>,
     ) -> Self {
-        let base_dir = PathBuf::from(&plan.content().base_dir);
         let permit = LivePermit::for_live_engine();
-        let shared =
-            Shared { plan, run, registry, permit, secrets: Secrets::default(), base_dir, inputs, notes, kept: Kept::default() };
+        let shared = Shared { calls: Calls::new(plan, run, notes), registry, permit, inputs };
         Self { shared: Arc::new(shared), cancels: HashMap::new() }
     }
 
     /// Lets go of every target: sessions that wait for a verb are ended.
     pub async fn rest(&self) {
-        self.shared.kept.end().await;
+        self.shared.calls.end().await;
     }
 
     /// Begins an effect; its end arrives as an input.
@@ -103,7 +93,7 @@ impl Shared {
                 let snapshot = spec.snapshot.clone();
                 let verbs = |act: Arc<dyn Act>, call: Call| async move { act.probe(&call, &snapshot).await };
                 let result = self.bounded(&spec, cancel, false, verbs).await;
-                let redactor = self.secrets.redactor();
+                let redactor = self.calls.redactor();
                 let look = |p: crate::connectors::Probed| Look {
                     finding: p.finding,
                     outputs: redactor.cleaned(p.outputs),
@@ -123,7 +113,7 @@ impl Shared {
                     apply(&*act, &call, &prepared.snapshot).await
                 };
                 let result = self.bounded(&spec, cancel, true, verbs).await;
-                let redactor = self.secrets.redactor();
+                let redactor = self.calls.redactor();
                 Input::Undone(spec.instance, spec.attempt, result.map(|success| redactor.cleaned(success.evidence)))
             }
             Effect::Cancel(_) => unreachable!("invariant: a cancel is no verb"),
@@ -145,7 +135,8 @@ impl Shared {
         let act = self.registry.acting(&spec.action, &self.permit).ok_or_else(|| {
             Failure::untouched(format!("this build of Pointsman has no connector for the action {}", spec.action))
         })?;
-        let call = self.call(spec, Instant::now() + timeout, cancel).map_err(|error| Failure::untouched(self.redact(&error)))?;
+        let deadline = Instant::now() + timeout;
+        let call = self.calls.call(spec, deadline, cancel).map_err(|error| Failure::untouched(self.calls.redact(&error)))?;
         match tokio::time::timeout(timeout + GRACE, verbs(act, call)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.failure(error)),
@@ -159,41 +150,8 @@ impl Shared {
         }
     }
 
-    fn call(&self, spec: &CallSpec, deadline: Instant, cancel: CancellationToken) -> Result<Call, String> {
-        let params = self.fill(&spec.params)?;
-        let target = spec.target.as_ref().map(|name| self.target(name)).transpose()?;
-        let mut targets = BTreeMap::new();
-        for param in catalog::action(&spec.action).map_or(&[][..], |action| action.params) {
-            if let (ParamType::Target, Ok(Some(name))) = (param.kind, params.opt_text(param.name)) {
-                let name = TargetName::new(name);
-                targets.insert(name.clone(), self.target(&name)?);
-            }
-        }
-        let recorder = Recorder::new(spec.step.clone(), spec.attempt, self.secrets.redactor(), self.notes.clone());
-        let (run, step, attempt) = (self.run.clone(), spec.step.clone(), spec.attempt);
-        let (base_dir, kept) = (self.base_dir.clone(), self.kept.clone());
-        Ok(Call { run, step, attempt, params, target, targets, base_dir, deadline, cancel, recorder, kept })
-    }
-
-    fn target(&self, name: &TargetName) -> Result<Target, String> {
-        let planned = self.plan.content().targets.get(name).ok_or_else(|| format!("the plan has no target {name}"))?;
-        Ok(Target { name: name.clone(), connector: planned.connector.clone(), settings: self.fill(&planned.settings)? })
-    }
-
-    fn fill(&self, param: &crate::plan::Param) -> Result<Arguments, String> {
-        match param.filled(&mut |place| self.secrets.read(place, &self.base_dir))? {
-            Value::Object(object) => Ok(Arguments::new(object)),
-            Value::Null => Ok(Arguments::default()),
-            other => Err(format!("parameters must be a map and are {other}")),
-        }
-    }
-
-    fn redact(&self, text: &str) -> String {
-        self.secrets.redactor().redact(text)
-    }
-
     fn failure(&self, error: ActionError) -> Failure {
-        let redactor = self.secrets.redactor();
+        let redactor = self.calls.redactor();
         let message = match &error.hint {
             Some(hint) => format!("{} ({hint})", error.message),
             None => error.message.clone(),
@@ -207,17 +165,17 @@ impl Shared {
     }
 
     fn redact_preparation(&self, preparation: Preparation) -> Preparation {
-        let redactor: Arc<Redactor> = self.secrets.redactor();
+        let redactor: Arc<Redactor> = self.calls.redactor();
         Preparation { identity: redactor.cleaned(preparation.identity), snapshot: redactor.cleaned(preparation.snapshot) }
     }
 
     fn redact_success(&self, success: Success) -> Success {
-        let redactor = self.secrets.redactor();
+        let redactor = self.calls.redactor();
         Success { outputs: redactor.redact_value(&success.outputs), evidence: redactor.cleaned(success.evidence) }
     }
 
     fn shown(&self, evidence: &Evidence) -> Value {
-        self.secrets.redactor().cleaned(show(evidence))
+        self.calls.redactor().cleaned(show(evidence))
     }
 }
 

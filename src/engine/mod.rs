@@ -2,10 +2,12 @@
 //!
 //! Everything it decides, it asks the state machine for; everything it does is an effect whose records are durable.
 
+pub mod calls;
 pub mod clock;
 pub mod editor;
 pub mod error;
 pub mod executor;
+pub mod history;
 pub mod home;
 pub mod identity;
 pub mod load;
@@ -14,6 +16,7 @@ pub mod notary;
 pub mod order;
 
 mod batch;
+mod dry_runs;
 mod ears;
 mod hands;
 mod message;
@@ -24,8 +27,10 @@ mod secrets;
 mod socket;
 mod target_lock;
 
+pub use calls::Calls;
 pub use error::EngineError;
 pub use executor::{Ending, Executor, Observer};
+pub use history::history;
 pub use home::Home;
 pub use identity::whoami;
 pub use load::{is_live, load};

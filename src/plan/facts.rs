@@ -122,7 +122,7 @@ fn fill(pattern: &str, target: Option<&TargetName>, with: &Param) -> Option<Stri
 }
 
 /// The parameter with this name, as a person would see it.
-fn parameter(with: &Param, name: &str) -> Option<Value> {
+pub(super) fn parameter(with: &Param, name: &str) -> Option<Value> {
     match with {
         Param::Map(entries) => entries.iter().find(|(key, _)| key == name).map(|(_, param)| param.shown()),
         Param::Value(Value::Object(map)) => map.get(name).cloned(),

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use super::Chance;
+use super::pen::Pen;
 use super::people;
 use super::simulation::{Faults, Script};
+use super::stage::Stage;
+use super::trouble::Rest;
 use super::verdict::judge;
-use super::world::{Pending, World};
+use super::world::{Change, Pending, World};
 use crate::journal::head::Clocks;
 use crate::journal::memory::{Fault, Loss, Memory};
-use crate::journal::{JournalError, Nonce, OpenError, Reader, Writer, open};
+use crate::journal::{Nonce, OpenError, Reader, Writer, open};
 use crate::model::{Actor, PersonId, RunId, RunOutcome, Timestamp};
 use crate::plan::{Plan, Section};
-use crate::run::{Answer, Command, Conductor, Effect, Event, Input, Phase, Record, Recording, State};
+use crate::run::{Answer, Command, Conductor, Effect, Event, Input, Instance, Phase, State};
 
 /// How many turns a run may take before it counts as stuck.
 const LONGEST: u32 = 4_000;
@@ -31,48 +34,23 @@ pub(super) struct Night {
     pub pending: Vec<Pending>,
     pub script: Option<Script>,
     pub fired: u64,
-}
-
-/// Writes records with the virtual clock; a failed append comes out at the commit.
-struct Pen {
-    writer: Writer,
-    now: Timestamp,
-    seq: u64,
-    failed: Option<JournalError>,
-    last: Option<Record>,
-}
-
-impl Recording for Pen {
-    fn record(&mut self, event: Event) -> &Record {
-        self.seq += 1;
-        let record = match self.writer.append(self.now, 0, event.clone()) {
-            Ok(record) => record,
-            Err(error) => {
-                self.failed.get_or_insert(error);
-                Record { seq: self.seq, epoch: self.writer.epoch(), at: self.now, uptime_ms: 0, event }
-            }
-        };
-        self.last.insert(record)
-    }
-}
-
-impl Pen {
-    fn commit(&mut self) -> Result<(), JournalError> {
-        match self.failed.take() {
-            Some(error) => Err(error),
-            None => self.writer.commit(),
-        }
-    }
+    /// The stage of a rehearsal; without one the world follows from chance alone.
+    pub stage: Option<Stage>,
 }
 
 impl Night {
     pub fn new(plan: Arc<Plan>, disk: Memory, chance: Chance) -> Self {
         let (world, faults) = (World::default(), Faults::default());
-        Self { plan, disk, chance, world, faults, now: 0, turns: 0, pending: Vec::new(), script: None, fired: 0 }
+        Self { plan, disk, chance, world, faults, now: 0, turns: 0, pending: Vec::new(), script: None, fired: 0, stage: None }
     }
 
     fn calm(&self) -> bool {
         self.turns > CALM_AFTER || self.script.is_some()
+    }
+
+    /// A plan of a user may be longer than a random one.
+    fn longest(&self) -> u32 {
+        LONGEST.saturating_add(u32::try_from(self.plan.steps().len()).unwrap_or(u32::MAX).saturating_mul(100))
     }
 
     /// Whether the script asks for something in this turn.
@@ -106,7 +84,7 @@ impl Night {
     /// A new executor: makes the run, or takes it up.
     fn start(&mut self) -> Result<Option<(Conductor, Pen)>, String> {
         self.turns += 1;
-        if self.turns > LONGEST {
+        if self.turns > self.longest() {
             return Err("no executor could take the run up".to_owned());
         }
         self.plan_disk_fault();
@@ -147,8 +125,11 @@ impl Night {
 
     fn begin_run(&mut self, conductor: &mut Conductor, pen: &mut Pen) {
         let (run, plan) = (RunId::new("simulated"), self.plan.digest());
-        let starter = Actor { person: Some(PersonId::new("ben")), ..Actor::local(1_001, "ben") };
-        conductor.note(Event::RunStarted { run, runbook: "simulated".to_owned(), plan, starter }, pen);
+        let (runbook, starter) = match &self.stage {
+            Some(stage) => (self.plan.content().runbook.clone(), stage.crew.starter(&self.plan)),
+            None => ("simulated".to_owned(), Actor { person: Some(PersonId::new("ben")), ..Actor::local(1_001, "ben") }),
+        };
+        conductor.note(Event::RunStarted { run, runbook, plan, starter }, pen);
     }
 
     /// One executor's life. `None` when it ended before the run did.
@@ -156,7 +137,7 @@ impl Night {
         let mut inputs = Vec::new();
         loop {
             self.turns += 1;
-            if self.turns > LONGEST {
+            if self.turns > self.longest() {
                 return Err(format!("the run is stuck in {:?}: {}", conductor.state().phase(), statuses(conductor.state())));
             }
             pen.now = Timestamp::from_millis(self.now);
@@ -173,7 +154,13 @@ impl Night {
             for effect in &turn.effects {
                 self.watch(conductor.state(), effect);
                 let calm = self.calm();
-                let begun = self.world.begin(effect, self.now, &mut self.chance, &mut self.faults, calm);
+                let begun = match &mut self.stage {
+                    Some(stage) => {
+                        let is_there = |i| self.world.applied.contains(&i);
+                        stage.begin(conductor.state(), effect, self.now, &mut self.chance, is_there)
+                    }
+                    None => self.world.begin(effect, self.now, &mut self.chance, &mut self.faults, calm),
+                };
                 self.pending.extend(begun);
             }
             if let Phase::Ended(outcome) = conductor.state().phase() {
@@ -194,7 +181,11 @@ impl Night {
                 self.crash(&conductor);
                 return Ok(None);
             }
-            self.next_inputs(&conductor, &mut inputs);
+            if self.stage.is_none() {
+                self.next_inputs(&conductor, &mut inputs);
+            } else if !self.next_on_stage(&conductor, &mut inputs) {
+                return Ok(Some(conductor.state().clone()));
+            }
         }
     }
 
@@ -236,7 +227,7 @@ impl Night {
                 self.now = self.now.max(due);
                 let Pending { instance, change, answer, .. } = self.pending.remove(0);
                 if let Some(change) = change {
-                    self.world.change(conductor.state(), instance, change);
+                    self.change(conductor.state(), instance, change);
                 }
                 if let Some(answer) = answer {
                     if !calm && self.chance.in_hundred(2) {
@@ -251,7 +242,46 @@ impl Night {
         }
     }
 
+    /// Something changes at a target.
+    fn change(&mut self, state: &State, i: Instance, change: Change) {
+        self.world.change(state, i, change);
+        if let Some(stage) = self.stage.as_mut().filter(|_| state.planned(i).mutating) {
+            stage.scene.note(state, i, change);
+        }
+    }
+
+    /// Lets time pass until something comes in; false when nothing ever will.
+    fn next_on_stage(&mut self, conductor: &Conductor, inputs: &mut Vec<Input>) -> bool {
+        let Some(stage) = &mut self.stage else { return false };
+        self.pending.sort_by_key(|pending| pending.at);
+        let state = conductor.state();
+        let order = stage.next_order(state, &self.world, self.now, &mut self.chance);
+        let timer = state.next_timer().map(Timestamp::as_millis);
+        let due = self.pending.first().map(|pending| pending.at);
+        let Some(next) = [due, order.as_ref().map(|order| order.at), timer].into_iter().flatten().min() else { return false };
+        self.now = self.now.max(next);
+        if due == Some(next) {
+            let Pending { instance, change, answer, .. } = self.pending.remove(0);
+            if let Some(change) = change {
+                self.change(state, instance, change);
+            }
+            inputs.extend(answer);
+        } else if let Some(order) = order.filter(|order| order.at == next) {
+            stage.crew.give(&order);
+            inputs.push(Input::Ordered(order.command, order.by));
+        }
+        true
+    }
+
     fn answered(&mut self, state: &State, command: &Command, answer: &Answer) {
+        if let (Some(stage), Answer::Accepted) = (&mut self.stage, answer) {
+            stage.crew.taken(self.now);
+            if let Command::Retry { step } = command
+                && let Some(i) = state.find(step)
+            {
+                stage.mend(&state.planned(i).id.clone());
+            }
+        }
         match (command, answer) {
             (Command::Retry { step }, Answer::Accepted) => {
                 if let Some(i) = state.find(step) {
@@ -270,10 +300,12 @@ impl Night {
             false => self.faults.disk_errors += 1,
         }
         for pending in std::mem::take(&mut self.pending) {
-            if let Some(change) = pending.change
-                && self.chance.in_hundred(50)
-            {
-                self.world.change(conductor.state(), pending.instance, change);
+            let happens = match &self.stage {
+                Some(stage) => stage.rest == Rest::Happens,
+                None => pending.change.is_some() && self.chance.in_hundred(50),
+            };
+            if let Some(change) = pending.change.filter(|_| happens) {
+                self.change(conductor.state(), pending.instance, change);
             }
         }
         self.disk.restart();

@@ -68,6 +68,7 @@ impl State {
         if !self.step(i).touched {
             self.steps[i.get()].touched = true;
             self.no_return += usize::from(self.planned(i).point_of_no_return.is_some());
+            self.lengthen_way_back(i);
         }
     }
 
@@ -76,6 +77,7 @@ impl State {
         if self.step(i).touched {
             self.steps[i.get()].touched = false;
             self.no_return -= usize::from(self.planned(i).point_of_no_return.is_some());
+            self.lengthen_way_back(i);
         }
         let mut passes = std::mem::take(&mut self.passes);
         for pass in passes.values_mut() {
@@ -170,6 +172,7 @@ impl State {
 
     /// A step is over: tell its group and its dependents.
     fn close(&mut self, i: Instance, at: Timestamp) {
+        self.lengthen_way_back(i);
         let satisfied = self.step(i).status.satisfies();
         let group = self.group(i);
         if let Some(group) = group {

@@ -9,18 +9,22 @@ use crate::plan::{Param, PlannedUndo, Template, TemplateError};
 impl State {
     /// The call of a step's own action.
     pub(super) fn call(&self, i: Instance, attempt: u32) -> Result<CallSpec, TemplateError> {
+        Ok(self.call_with(i, attempt, self.resolve(i, &self.planned(i).with)?))
+    }
+
+    fn call_with(&self, i: Instance, attempt: u32, params: Param) -> CallSpec {
         let planned = self.planned(i);
-        Ok(CallSpec {
+        CallSpec {
             instance: i,
             step: self.id(i).clone(),
             attempt,
             action: planned.action.clone(),
             target: planned.target.clone(),
-            params: self.resolve(i, &planned.with)?,
+            params,
             timeout: planned.timeout,
             snapshot: self.step(i).detail.as_ref().map_or(Value::Null, |detail| detail.snapshot.clone()),
             mutating: planned.mutating,
-        })
+        }
     }
 
     /// The call of the action that undoes a step: its own, or the one that the author named.
@@ -32,6 +36,17 @@ impl State {
             }
             PlannedUndo::Auto | PlannedUndo::NotNeeded | PlannedUndo::Nothing { .. } | PlannedUndo::Impossible { .. } => own,
         })
+    }
+
+    /// The call of a step before the run has begun: what earlier steps will hand it is taken from `foreseen`.
+    ///
+    /// # Errors
+    /// When a template names something that not even `foreseen` has.
+    pub fn foreseen(&self, i: Instance, foreseen: &dyn Fn(Instance) -> Value) -> Result<CallSpec, TemplateError> {
+        let mut templates = Vec::new();
+        self.planned(i).with.each_template(&mut |template| templates.push(template));
+        let params = self.planned(i).with.resolved(&self.scope_of(i, &templates, foreseen))?;
+        Ok(self.call_with(i, 1, params))
     }
 
     fn resolve(&self, i: Instance, param: &Param) -> Result<Param, TemplateError> {
@@ -70,16 +85,22 @@ impl State {
         Value::Object(seen)
     }
 
-    /// Only what the templates use: a scope never grows with the plan.
     fn scope(&self, i: Instance, templates: &[&Template]) -> Value {
+        self.scope_of(i, templates, &|used| match self.step(used).status {
+            StepStatus::Skipped => Value::Null,
+            _ => self.outputs(used).clone(),
+        })
+    }
+
+    /// Only what the templates use: a scope never grows with the plan.
+    fn scope_of(&self, i: Instance, templates: &[&Template], outputs: &dyn Fn(Instance) -> Value) -> Value {
         let mut steps = Object::new();
         for id in templates.iter().flat_map(|template| template.steps()) {
             // In the undo of an item, the name of the whole step means this item.
             let is_own = self.id(i).as_str().strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with('['));
             if let Some(used) = if is_own { Some(i) } else { self.find(id) } {
                 let status = self.step(used).status;
-                let outputs = if status == StepStatus::Skipped { Value::Null } else { self.outputs(used).clone() };
-                steps.insert(id.to_string(), serde_json::json!({ "outputs": outputs, "status": status.word() }));
+                steps.insert(id.to_string(), serde_json::json!({ "outputs": outputs(used), "status": status.word() }));
             }
         }
         let content = self.plan.content();

@@ -17,6 +17,7 @@ impl Conductor {
         loop {
             let before = (self.state.last_seq(), self.flights.len());
             self.fire_timers(now, journal);
+            self.hold_for_the_clock(now, journal);
             self.turn_phase(journal);
             self.settle_doubts(journal);
             if self.state.paused().is_none() && self.starts == Starts::Allowed {

@@ -65,7 +65,10 @@ impl State {
                     self.first_orders.entry(i).or_default().push((command.clone(), by.name().to_owned()));
                 }
             }
-            Event::Paused { by, .. } => self.paused = Some(by.clone()),
+            Event::Paused { by, .. } => {
+                self.paused = Some(by.clone());
+                self.way_back.asked |= self.is_held_by_the_clock();
+            }
             Event::Continued { .. } => self.paused = None,
             Event::RollbackStarted { cause } => self.turn_back(cause, at)?,
             Event::AbortOrdered { .. } => {

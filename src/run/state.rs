@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::guard::Guard;
+use super::rollback_clock::WayBack;
 use super::undo_pass::UndoPass;
 use super::{RollbackCause, StepStatus};
 use crate::model::{Actor, Digest, Object, Roster, RunId, RunOutcome, StepId, TargetName, Timestamp, Value};
@@ -156,12 +157,15 @@ pub struct State {
     pub(super) answers: BTreeMap<TargetName, Object>,
     /// The safety rules of the plan, what is known of their facts, and the steps that moved with the present record.
     pub(super) guard: Option<Guard>,
+    /// What the way back takes now, where a window closes.
+    pub(super) way_back: WayBack,
 }
 
 impl State {
     /// The state before record 1.
     pub fn new(plan: Arc<Plan>) -> Self {
         let guard = Guard::new(&plan);
+        let way_back = WayBack::of(&plan);
         let mut open = [0; 3];
         let steps = plan
             .steps()
@@ -203,6 +207,7 @@ impl State {
             people: None,
             answers: BTreeMap::new(),
             guard,
+            way_back,
         }
     }
 
@@ -318,11 +323,6 @@ impl State {
     /// The orders against this protected step that wait for a second person: the order and who gave it.
     pub fn first_orders(&self, instance: Instance) -> &[(String, String)] {
         self.first_orders.get(&instance).map_or(&[], Vec::as_slice)
-    }
-
-    /// The next moment at which something happens by itself.
-    pub fn next_timer(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(at, _)| *at)
     }
 
     /// Steps that only a person can move on, in plan order.

@@ -1,6 +1,7 @@
 //! What a run asks of people now, or leaves to them: who, until when, and the exact commands that answer.
 
 use super::Invocation;
+use super::clock::coarse;
 use crate::model::{Actor, StepId, Timestamp};
 use crate::plan::{Approvers, Exclusion, InDoubt, Section, StepKind, Wait};
 use crate::run::{Instance, Phase, State, StepStatus};
@@ -37,7 +38,28 @@ pub struct Answer {
 
 /// Everything that the run waits for people with, in plan order.
 pub fn asks(state: &State, how: &Invocation) -> Vec<Ask> {
-    state.awaited().filter(|i| is_open(state, *i)).map(|i| ask(state, i, how)).collect()
+    let steps = state.awaited().filter(|i| is_open(state, *i)).map(|i| ask(state, i, how));
+    clock_ask(state, how).into_iter().chain(steps).collect()
+}
+
+/// What is asked when the rollback clock ran out: the run is held, and a person says whether it turns back.
+fn clock_ask(state: &State, how: &Invocation) -> Option<Ask> {
+    let (run, clock) = (state.run()?, state.rollback_clock().filter(|_| state.is_held_by_the_clock())?);
+    let back = Answer { command: format!("{} --reason WHY", how.on_run("rollback", run)), meaning: "turn back now" };
+    let on = Answer { command: how.on_run("continue", run), meaning: "go on: a later way back outlasts the window" };
+    Some(Ask {
+        step: StepId::new("run"),
+        status: StepStatus::Held,
+        of: state.plan().content().rollback_role.as_ref().map_or_else(|| "the operator".to_owned(), |role| role.to_string()),
+        text: format!(
+            "The rollback clock ran out: the way back takes up to {}, longer than the window is open. Nothing new starts.",
+            coarse(clock.path_back.as_duration())
+        ),
+        until: None,
+        overdue: false,
+        manual: Vec::new(),
+        answers: vec![back, on],
+    })
 }
 
 /// What the run asks at one step, if it asks anything there.

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Line, Tone};
+use super::clock::coarse;
+use super::{Clock, Line, Tone};
 use crate::run::{CardLine, State};
 
 /// The card of a run.
@@ -11,7 +12,15 @@ pub fn text(state: &State) -> Vec<Line> {
         return vec![Line::toned(Tone::Wait, "The run is past its point of no return: there is no way back.")];
     }
     let card = state.rollback_card();
-    if card.is_empty() { vec![Line::plain("Nothing would have to be undone.")] } else { lines(&card) }
+    if card.is_empty() {
+        return vec![Line::plain("Nothing would have to be undone.")];
+    }
+    let clock = state.rollback_clock().map(|clock| {
+        let (path, wall) = (coarse(clock.path_back.as_duration()), Clock::of(state.plan()));
+        let text = format!("the way back takes up to {path}: turn back by {} {}", wall.moment(clock.last_moment()), wall.zone());
+        Line::toned(Tone::Wait, text)
+    });
+    clock.into_iter().chain(lines(&card)).collect()
 }
 
 /// The lines of a card.

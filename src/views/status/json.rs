@@ -28,6 +28,11 @@ pub fn json(state: &State, life: Life, how: &Invocation) -> Value {
         "turned_back": state.cause().map(cause),
         "past_point_of_no_return": state.is_past_no_return(),
         "window": content.window.as_ref().map(|w| json!({ "opens": w.opens, "closes": w.closes, "time_zone": w.time_zone })),
+        "rollback_clock": state.rollback_clock().map(|clock| json!({
+            "path_back_ms": clock.path_back.as_millis(),
+            "last_moment": clock.last_moment(),
+            "held": state.is_held_by_the_clock(),
+        })),
         "counts": counts(state),
         "steps": state.instances().map(|i| step(state, i)).collect::<Vec<_>>(),
         "awaited": asks(state, how).into_iter().map(|ask| json!({

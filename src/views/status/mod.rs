@@ -4,7 +4,7 @@ mod json;
 mod text;
 
 pub use json::{brief, json, status_word};
-pub use text::{awaited, heading, text};
+pub use text::{awaited, heading, text, turning_back};
 
 use crate::run::{Phase, State};
 

@@ -1,5 +1,7 @@
 //! The status of a run for a person: what is going on, every step, who is awaited and what to type.
 
+use std::time::Duration;
+
 use super::{Life, is_over};
 use crate::model::{RunOutcome, Timestamp};
 use crate::run::{Phase, State};
@@ -32,10 +34,23 @@ pub fn heading(state: &State, now: Timestamp) -> Line {
     if let Some(started) = state.started() {
         line = line.and(Tone::Faint, format!("  {}", clock::coarse(state.ended().unwrap_or(now).since(started))));
     }
-    match window(state, now) {
-        Some((tone, text)) if !is_over(state) => line.and(Tone::Faint, "  ").and(tone, text),
-        _ => line,
-    }
+    let clocks = [window(state, now).filter(|_| !is_over(state)), turning_back(state, now)];
+    clocks.into_iter().flatten().fold(line, |line, (tone, text)| line.and(Tone::Faint, "  ").and(tone, text))
+}
+
+/// How long the run can still turn back and be done with it before the window closes.
+pub fn turning_back(state: &State, now: Timestamp) -> Option<(Tone, String)> {
+    let clock = state.rollback_clock().filter(|clock| clock.path_back.as_millis() > 0)?;
+    let left = clock.left_ms(now);
+    let span = clock::coarse(Duration::from_millis(left.unsigned_abs()));
+    let path = clock::coarse(clock.path_back.as_duration());
+    Some(match left {
+        ..=0 => (Tone::Bad, format!("turning back takes up to {path}: too late by {span}")),
+        _ if left.unsigned_abs() < clock.path_back.as_millis() => {
+            (Tone::Wait, format!("turn back within {span} (it takes up to {path})"))
+        }
+        _ => (Tone::Plain, format!("turn back within {span} (it takes up to {path})")),
+    })
 }
 
 fn about(state: &State, now: Timestamp, life: Life, wall: &Clock) -> Vec<Line> {
@@ -64,6 +79,9 @@ fn about(state: &State, now: Timestamp, life: Life, wall: &Clock) -> Vec<Line> {
     lines.push(fact("state", tone, format!("{doing}{since}{left}, record {}", state.last_seq())));
     if let Some((tone, text)) = window(state, now).filter(|_| !is_over(state)) {
         lines.push(fact("window", tone, text));
+    }
+    if let Some((tone, text)) = turning_back(state, now) {
+        lines.push(fact("way back", tone, text));
     }
     if state.is_past_no_return() && !is_over(state) {
         lines.push(fact("", Tone::Wait, "past the point of no return: only forward from here".to_owned()));

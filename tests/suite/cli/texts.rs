@@ -2,9 +2,10 @@
 
 use super::Bench;
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 28] = [
     "check",
     "plan",
+    "rehearse",
     "run",
     "resume",
     "status",
