@@ -78,7 +78,9 @@ fn the_clock_is_the_window_less_the_longest_chain_of_undos() {
 
 #[test]
 fn there_is_no_clock_past_the_point_of_no_return_and_none_without_a_window() {
-    let steps = acting("a", "", "10m") + &acting("b", "a", "20m").replace("    undo:", "    point_of_no_return: gone\n    undo:");
+    let gate = "  go:\n    needs: [a]\n    action: gate.approval\n    with: { approvers: { commander: 1 }, prompt: Go? }\n";
+    let last = acting("b", "go", "20m").replace("    undo:", "    point_of_no_return: gone\n    undo:");
+    let steps = acting("a", "", "10m") + gate + &last;
     let plan = night("2030-01-01T06:00", &steps);
     assert!(after(&plan, &[("a", true)]).rollback_clock().is_some());
     assert_eq!(after(&plan, &[("a", true), ("b", false)]).rollback_clock(), None);

@@ -34,7 +34,9 @@ pub fn heading(state: &State, now: Timestamp) -> Line {
     if let Some(started) = state.started() {
         line = line.and(Tone::Faint, format!("  {}", clock::coarse(state.ended().unwrap_or(now).since(started))));
     }
-    let clocks = [window(state, now).filter(|_| !is_over(state)), turning_back(state, now)];
+    // The heading has no room for how long the way back takes; the status says it.
+    let short = |(tone, text): (Tone, String)| (tone, text.split(" (").next().unwrap_or_default().to_owned());
+    let clocks = [window(state, now).filter(|_| !is_over(state)), turning_back(state, now).map(short)];
     clocks.into_iter().flatten().fold(line, |line, (tone, text)| line.and(Tone::Faint, "  ").and(tone, text))
 }
 
