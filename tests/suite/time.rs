@@ -20,7 +20,14 @@ fn night(closes: &str, rest: &str) -> Arc<Plan> {
     let (runbook, report) = parse(&source);
     let runbook = runbook.unwrap_or_else(|| panic!("{:?}", report.sorted()));
     let base_dir = root().to_string_lossy().into_owned();
-    let built = build(BuildInput { runbook: &runbook, source: &source, roster: None, params: Object::new(), base_dir });
+    let built = build(BuildInput {
+        runbook: &runbook,
+        source: &source,
+        roster: None,
+        params: Object::new(),
+        base_dir,
+        edited_by: Ok(Vec::new()),
+    });
     Arc::new(built.plan.unwrap_or_else(|| panic!("{:?}", built.report.sorted())))
 }
 
