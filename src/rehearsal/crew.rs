@@ -144,6 +144,13 @@ impl Crew {
         self.giving = Some(order.clone());
     }
 
+    /// The executor died: whoever gave an order and heard nothing gives it again.
+    pub fn hear_nothing(&mut self) {
+        self.tried.clear();
+        self.seen.clear();
+        self.giving = None;
+    }
+
     /// The order was taken.
     pub fn taken(&mut self, now: i64) {
         if let Some(order) = self.giving.take() {

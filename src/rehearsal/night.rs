@@ -308,6 +308,9 @@ impl Night {
                 self.change(conductor.state(), pending.instance, change);
             }
         }
+        if let Some(stage) = &mut self.stage {
+            stage.crew.hear_nothing();
+        }
         self.disk.restart();
     }
 
