@@ -143,7 +143,7 @@ impl Night<'_> {
                     12..18 if spec.mutating => Err(broken(true)),
                     _ => Ok(Success::default()),
                 };
-                if result.is_ok() || (draw >= 6 && draw % 2 == 0) {
+                if result.is_ok() || (draw >= 6 && draw.is_multiple_of(2)) {
                     self.applied.insert(spec.instance);
                 }
                 Input::Applied(spec.instance, spec.attempt, result)
@@ -159,7 +159,7 @@ impl Night<'_> {
                     8..14 => Err(broken(true)),
                     _ => Ok(Value::Null),
                 };
-                if result.is_ok() || draw % 2 == 0 {
+                if result.is_ok() || draw.is_multiple_of(2) {
                     self.applied.remove(&spec.instance);
                 }
                 Input::Undone(spec.instance, spec.attempt, result)
