@@ -112,6 +112,18 @@ impl Executor {
         self.status()?["turned_back"]["step"].as_str().map(str::to_owned)
     }
 
+    /// How a rehearsal of a runbook says that the night ends in which `step` fails and changes nothing: the outcome, and which side is whole.
+    pub fn foretold(&self, runbook: &Path, params: &Path, step: &str) -> (String, String) {
+        let (runbook, params) = (runbook.to_str().unwrap(), params.to_str().unwrap());
+        let said = self.command(&["rehearse", runbook, "--params-file", params, "--fail", step, "--json"]).output().unwrap();
+        let report: Value =
+            serde_json::from_slice(&said.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&said.stderr)));
+        let points = report["points"].as_array().unwrap();
+        let point = points.iter().find(|point| point["trouble"]["text"] == "fails, nothing changed").unwrap();
+        let word = |key: &str| point["night"]["end"][key].as_str().unwrap_or_default().to_owned();
+        (word("outcome"), word("side"))
+    }
+
     /// What the run waits for people with.
     pub fn awaited(&self) -> Vec<Value> {
         self.status().and_then(|status| status["awaited"].as_array().cloned()).unwrap_or_default()

@@ -42,6 +42,19 @@ pub trait Night: Sized {
     fn begin(&self, executor: &mut Executor, runbook: &Path) {
         executor.run(runbook, &self.sandbox().path().join("params.yaml"), &[]);
     }
+
+    /// Begins the night that fails behind a step. A rehearsal must have said before how it ends.
+    fn begin_sabotaged(&self, executor: &mut Executor, step: &str, end: (&str, &str)) {
+        let (runbook, params) =
+            (sabotaged(&self.sandbox().runbook(), step, &self.sandbox().path()), self.sandbox().path().join("params.yaml"));
+        let (outcome, side) = executor.foretold(&runbook, &params, SABOTAGE);
+        assert_eq!(
+            (outcome.as_str(), side.as_str()),
+            end,
+            "a rehearsal foretells another end where {step} is followed by a failure"
+        );
+        self.begin(executor, &runbook);
+    }
 }
 
 /// The verdict of a ledger in the words of a night.
@@ -90,9 +103,9 @@ pub async fn rolls_back_everywhere<N: Night>(story: impl for<'a> Fn(&'a str) -> 
     shop.serves(200);
     let mut kills = 0;
     for (number, step) in sides::<N>().0.iter().enumerate() {
-        let (story, before, folder) = (story(step), shop.state(), shop.sandbox().path());
+        let (story, before) = (story(step), shop.state());
         let mut executor = shop.executor(&format!("run-{number}"));
-        shop.begin(&mut executor, &sabotaged(&shop.sandbox().runbook(), step, &folder));
+        shop.begin_sabotaged(&mut executor, step, ("rolled_back", "old"));
         let told = story.tell(&mut executor);
         assert_eq!(told.ended.code, 4, "{story:?}:\n{}", told.ended.account);
         if story.killed_in.is_none() {
@@ -119,7 +132,7 @@ pub async fn is_finished_everywhere<N: Night>(story: impl for<'a> Fn(&'a str) ->
         shop.serves(100);
         let mut executor = shop.executor("run");
         executor.share(&colleague());
-        shop.begin(&mut executor, &sabotaged(&shop.sandbox().runbook(), &step, &shop.sandbox().path()));
+        shop.begin_sabotaged(&mut executor, &step, ("succeeded", "new"));
         let told = story.tell(&mut executor);
         assert_eq!(told.ended.code, 0, "{story:?}:\n{}", told.ended.account);
         shop.serves(100);
