@@ -135,9 +135,19 @@ impl Logbook {
         }
     }
 
-    /// Whether the run has to be looked at: a checkpoint is due, or a gate has opened.
+    /// Whether the run has to be looked at: a checkpoint is due, a gate has opened, or people have to hear why it does not.
     pub fn has_news(&self) -> bool {
-        self.is_due() || (!self.held.is_empty() && !self.is_closed())
+        self.is_due() || (!self.held.is_empty() && !self.is_closed()) || self.unexplained().is_some()
+    }
+
+    /// Why a gate is still closed, where nobody was told so. A checkpoint that is only on its way is nothing to tell.
+    fn unexplained(&self) -> Option<String> {
+        if self.explained || self.held.is_empty() {
+            return None;
+        }
+        let nobody = "nobody is named who could see it: `pointsman init` names witnesses and stores";
+        let trouble = self.courier.as_ref().map_or_else(|| nobody.to_owned(), |courier| courier.told().trouble.join("; "));
+        (!trouble.is_empty()).then_some(trouble)
     }
 
     /// Whether an active run needs a checkpoint by now. One that could not be signed at a gate is tried again sooner.
@@ -171,10 +181,8 @@ impl Logbook {
                 Effect::Apply(_) | Effect::Probe(_) | Effect::Undo(_) | Effect::UndoByAction(_) => open.push(effect),
             }
         }
-        if !self.held.is_empty() && !self.explained {
+        if let Some(trouble) = self.unexplained() {
             self.explained = true;
-            let nobody = "nobody is named who could see it: `pointsman init` names witnesses and stores";
-            let trouble = self.courier.as_ref().map_or_else(|| nobody.to_owned(), |courier| courier.told().trouble.join("; "));
             tracing::warn!(
                 "the gate stays closed until a checkpoint has been seen outside this host, as {} asks for. {trouble}",
                 self.required
