@@ -106,5 +106,7 @@ fn address(target: &PlannedTarget) -> Option<String> {
         (Some((scheme, _)), Some((_, place))) => format!("{scheme}://{place}"),
         (Some(_) | None, _) => text,
     };
-    Some(format!("{} {place}", target.connector))
+    // A broker's virtual hosts share its address and nothing else.
+    let part = settings.get("vhost").and_then(Value::as_str).map_or_else(String::new, |vhost| format!(" {vhost}"));
+    Some(format!("{} {place}{part}", target.connector))
 }
