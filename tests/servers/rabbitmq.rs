@@ -99,7 +99,7 @@ impl Rabbit {
     pub fn target(&self, vhost: &str) -> Value {
         json!({
             "url": format!("http://127.0.0.1:{}", self.http), "amqp": format!("amqp://127.0.0.1:{}", self.amqp),
-            "user": ADMIN, "password": ADMIN_PASSWORD, "vhost": vhost, "connect_within": "30s", "identity": {},
+            "user": ADMIN, "password": ADMIN_PASSWORD, "vhost": vhost, "connect_within": "5s", "identity": {},
         })
     }
 
