@@ -53,26 +53,29 @@ fn what_a_crash_kept_from_the_log_is_added_and_no_signed_entry_is_lost_unseen() 
     let whole = log.tree().clone();
     let bytes = fs::read(home.log().leaves()).unwrap();
     let kept = usize::try_from(signed.size).unwrap() * ENTRY;
+    // A hole of zeros behind a signed zero takes nothing away.
+    let zeros = bytes[..kept].iter().rev().take_while(|byte| **byte == 0).count();
     let (mut repaired, mut halted) = (0, 0);
     for cut in 0..=bytes.len() {
         // A crash leaves the beginning of what was written, or holes of zeros in it.
         for torn in [bytes[..cut].to_vec(), [&bytes[..cut], &vec![0; bytes.len() - cut][..]].concat()] {
             fs::write(home.log().leaves(), &torn).unwrap();
+            let signed_is_whole = torn.get(..kept) == Some(&bytes[..kept]);
             match Log::open(&home.log()) {
                 Ok(mut log) => {
-                    assert!(cut >= kept, "cut at {cut} of {kept} signed bytes");
+                    assert!(signed_is_whole, "cut at {cut} of {kept} signed bytes");
                     log.follow_all(&home.runs()).unwrap();
                     assert_eq!(log.tree(), &whole);
                     repaired += 1;
                 }
                 Err(error) => {
-                    assert!(cut < kept && matches!(error, LogError::Shortened { .. }), "{cut}: {error}");
+                    assert!(!signed_is_whole && matches!(error, LogError::Shortened { .. }), "{cut}: {error}");
                     halted += 1;
                 }
             }
         }
     }
-    assert_eq!((repaired, halted), (2 * (3 * ENTRY + 1), 2 * kept));
+    assert_eq!((repaired, halted), (2 * (3 * ENTRY + 1) + zeros, 2 * kept - zeros));
 }
 
 #[test]
