@@ -96,14 +96,7 @@ fn plan(text: &str, params: Object) -> Plan {
     let (runbook, report) = pointsman::runbook::parse(&source);
     assert!(!report.has_errors(), "{:?}", report.sorted());
     let runbook = runbook.unwrap();
-    let built = build(BuildInput {
-        runbook: &runbook,
-        source: &source,
-        roster: None,
-        params,
-        edited_by: Err("it is not in git".to_owned()),
-        base_dir: ".".to_owned(),
-    });
+    let built = build(BuildInput { params, ..BuildInput::of(&runbook, &source) });
     built.plan.unwrap_or_else(|| panic!("{:?}", built.report.sorted()))
 }
 

@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use pointsman::diagnostic::Source;
-use pointsman::model::Object;
 use pointsman::plan::{BuildInput, build};
 use pointsman::runbook::parse;
 use pointsman::safety::interlocks;
@@ -28,14 +27,7 @@ fn main() {
         let (runbook, report) = parse(&source);
         assert!(!report.has_errors());
         let runbook = runbook.unwrap();
-        let input = || BuildInput {
-            runbook: &runbook,
-            source: &source,
-            roster: None,
-            params: Object::new(),
-            edited_by: Err("it is not in git".to_owned()),
-            base_dir: ".".to_owned(),
-        };
+        let input = || BuildInput::of(&runbook, &source);
         let planned = best(|| assert!(build(input()).plan.is_some()));
         let built = build(input());
         let plan = built.plan.unwrap();

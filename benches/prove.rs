@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use pointsman::diagnostic::Source;
-use pointsman::model::Object;
 use pointsman::plan::{BuildInput, Places, Plan, build};
 use pointsman::runbook::parse;
 use pointsman::safety::prove;
@@ -47,15 +46,7 @@ fn planned(text: &str) -> (Plan, Places) {
     let (runbook, report) = parse(&source);
     assert!(!report.has_errors(), "{:?}", report.sorted());
     let runbook = runbook.unwrap();
-    let input = BuildInput {
-        runbook: &runbook,
-        source: &source,
-        roster: None,
-        params: Object::new(),
-        edited_by: Err("it is not in git".to_owned()),
-        base_dir: ".".to_owned(),
-    };
-    let built = build(input);
+    let built = build(BuildInput::of(&runbook, &source));
     (built.plan.unwrap_or_else(|| panic!("{:?}", built.report.sorted())), built.places)
 }
 

@@ -30,6 +30,14 @@ pub struct BuildInput<'a> {
     pub base_dir: String,
 }
 
+impl<'a> BuildInput<'a> {
+    /// The text and nothing else: no roster, no parameters, no history, and relative paths start in the working folder.
+    pub fn of(runbook: &'a Runbook, source: &'a Source) -> Self {
+        let edited_by = Err("it is not in git".to_owned());
+        Self { runbook, source, roster: None, edited_by, params: Object::new(), base_dir: ".".to_owned() }
+    }
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub struct Built {

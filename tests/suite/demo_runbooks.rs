@@ -46,14 +46,8 @@ fn plan_of(path: &Path) -> (Option<Plan>, Report, Source) {
         assert!(report.is_empty(), "{}", render(&report, &people, Paint::Plain));
         roster.unwrap()
     });
-    let input = BuildInput {
-        runbook: &runbook,
-        source: &source,
-        roster,
-        params: chosen(path),
-        edited_by: Err("it is not in git".to_owned()),
-        base_dir: base.to_string_lossy().into_owned(),
-    };
+    let (params, base_dir) = (chosen(path), base.to_string_lossy().into_owned());
+    let input = BuildInput { roster, params, base_dir, ..BuildInput::of(&runbook, &source) };
     let built = build(input);
     report.extend(built.report);
     if let Some(plan) = &built.plan {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pointsman::diagnostic::Source;
-use pointsman::model::{Actor, Object, RunId, RunOutcome, StepId, Timestamp, Value};
+use pointsman::model::{Actor, RunId, RunOutcome, StepId, Timestamp, Value};
 use pointsman::plan::{BuildInput, Plan, build};
 use pointsman::run::{
     Answer, Command, Conductor, Effect, Event, Failure, Input, Phase, Preparation, Record, Recording, StepStatus, Success,
@@ -51,15 +51,7 @@ impl Night {
     fn new(text: &str, fails: Option<&'static str>) -> Self {
         let source = Source::new("night.yaml", text);
         let runbook = parse(&source).0.unwrap();
-        let input = BuildInput {
-            runbook: &runbook,
-            source: &source,
-            roster: None,
-            params: Object::new(),
-            edited_by: Err("it is not in git".to_owned()),
-            base_dir: ".".to_owned(),
-        };
-        let plan = Arc::new(build(input).plan.unwrap());
+        let plan = Arc::new(build(BuildInput::of(&runbook, &source)).plan.unwrap());
         let mut night = Self { conductor: Conductor::new(plan.clone()), plan, pen: Pen::default(), fails, undone: Vec::new() };
         let (run, starter) = (RunId::new("night"), Actor::local(1, "ann"));
         let begun = Event::RunStarted { run, runbook: "night".to_owned(), plan: night.plan.digest(), starter };

@@ -25,14 +25,7 @@ pub(crate) fn plan_text(name: &str, text: &str, folder: &Path) -> (Option<Plan>,
     });
     let given = text.lines().find_map(|line| line.strip_prefix("# given: "));
     let params: Object = given.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-    let input = BuildInput {
-        runbook: &runbook,
-        source: &source,
-        roster,
-        params,
-        edited_by: Err("it is not in git".to_owned()),
-        base_dir: "/runbooks".to_owned(),
-    };
+    let input = BuildInput { roster, params, base_dir: "/runbooks".to_owned(), ..BuildInput::of(&runbook, &source) };
     let built = if given.is_some() { build(input) } else { check(input) };
     let Built { plan, report: problems, places } = built;
     report.extend(problems);

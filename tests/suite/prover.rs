@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use pointsman::diagnostic::Source;
-use pointsman::model::{Actor, Finding, Object, RunId, RunOutcome, Timestamp, Touch, Value};
+use pointsman::model::{Actor, Finding, RunId, RunOutcome, Timestamp, Touch, Value};
 use pointsman::plan::{BuildInput, Plan, Section, build};
 use pointsman::rehearsal::Chance;
 use pointsman::run::{
@@ -78,15 +78,7 @@ fn runbook(chance: &mut Chance) -> String {
 fn plan(text: &str) -> Option<Plan> {
     let source = Source::new("night.yaml", text);
     let runbook = parse(&source).0?;
-    build(BuildInput {
-        runbook: &runbook,
-        source: &source,
-        roster: None,
-        params: Object::new(),
-        edited_by: Err("it is not in git".to_owned()),
-        base_dir: ".".to_owned(),
-    })
-    .plan
+    build(BuildInput::of(&runbook, &source)).plan
 }
 
 /// The records of one run.

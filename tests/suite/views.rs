@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pointsman::diagnostic::Source;
-use pointsman::model::{Actor, Object, RunId, RunOutcome, StepId, Timestamp, Touch, Value};
+use pointsman::model::{Actor, RunId, RunOutcome, StepId, Timestamp, Touch, Value};
 use pointsman::plan::{BuildInput, Plan, build};
 use pointsman::run::{Event, Record, RollbackCause, State};
 use pointsman::runbook::parse;
@@ -58,14 +58,7 @@ impl Tale {
         let (runbook, report) = parse(&source);
         assert!(!report.has_errors(), "{report:?}");
         let runbook = runbook.unwrap();
-        let input = BuildInput {
-            runbook: &runbook,
-            source: &source,
-            roster: None,
-            params: Object::new(),
-            edited_by: Err("it is not in git".to_owned()),
-            base_dir: "/srv".to_owned(),
-        };
+        let input = BuildInput { base_dir: "/srv".to_owned(), ..BuildInput::of(&runbook, &source) };
         let plan = build(input).plan.unwrap();
         Self::begin(plan)
     }

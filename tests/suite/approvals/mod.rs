@@ -274,14 +274,7 @@ pub fn plan(folder: &Path, runbook: &str, params: Object) -> Plan {
     let files = read_roster(folder, "people.yaml").unwrap();
     assert!(files.reports.iter().all(|(report, _)| !report.has_errors()), "{:?}", files.reports);
     let base_dir = folder.display().to_string();
-    let built = build(BuildInput {
-        runbook: &parsed,
-        source: &source,
-        roster: files.roster,
-        params,
-        edited_by: Err("it is not in git".to_owned()),
-        base_dir,
-    });
+    let built = build(BuildInput { roster: files.roster, params, base_dir, ..BuildInput::of(&parsed, &source) });
     built.plan.unwrap_or_else(|| panic!("{:?}", built.report.sorted()))
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use pointsman::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed, Registry};
 use pointsman::diagnostic::Source;
 use pointsman::engine::{Ending, EngineError, Executor, Home};
-use pointsman::model::{Actor, Finding, Object, RunId, Value};
+use pointsman::model::{Actor, Finding, RunId, Value};
 use pointsman::plan::Plan;
 use pointsman::plan::build::{BuildInput, build};
 use tokio_util::sync::CancellationToken;
@@ -108,14 +108,7 @@ pub fn plan(text: &str, base_dir: &Path) -> Plan {
         roster.unwrap_or_else(|| panic!("{:?}", report.sorted()))
     });
     let base_dir = base_dir.display().to_string();
-    let built = build(BuildInput {
-        runbook: &runbook,
-        source: &source,
-        roster: people,
-        params: Object::new(),
-        edited_by: Err("it is not in git".to_owned()),
-        base_dir,
-    });
+    let built = build(BuildInput { roster: people, base_dir, ..BuildInput::of(&runbook, &source) });
     assert!(built.plan.is_some(), "{:?}", built.report.sorted());
     built.plan.unwrap()
 }
