@@ -78,14 +78,7 @@ impl Stage {
         is_there: impl Fn(Instance) -> bool,
     ) -> Vec<Pending> {
         let after = |ms: u64| now.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX));
-        let spec = match effect {
-            Effect::Cancel(_) => return Vec::new(),
-            Effect::Prepare(spec)
-            | Effect::Apply(spec)
-            | Effect::Probe(spec)
-            | Effect::Undo(spec)
-            | Effect::UndoByAction(spec) => spec,
-        };
+        let Some(spec) = effect.spec() else { return Vec::new() };
         let (i, attempt) = (spec.instance, spec.attempt);
         let planned = state.planned(i);
         let (at, change, answer) = match effect {

@@ -96,14 +96,7 @@ impl World {
 
     /// What a verb does and answers, in the order of time.
     pub fn begin(&mut self, effect: &Effect, now: i64, chance: &mut Chance, faults: &mut Faults, calm: bool) -> Vec<Pending> {
-        let spec = match effect {
-            Effect::Cancel(_) => return Vec::new(),
-            Effect::Prepare(spec)
-            | Effect::Apply(spec)
-            | Effect::Probe(spec)
-            | Effect::Undo(spec)
-            | Effect::UndoByAction(spec) => spec,
-        };
+        let Some(spec) = effect.spec() else { return Vec::new() };
         let first = now + i64::try_from(chance.below(3_000)).unwrap_or(0);
         let second = first + i64::try_from(chance.below(3_000)).unwrap_or(0);
         let (i, attempt) = (spec.instance, spec.attempt);

@@ -49,6 +49,18 @@ pub enum Effect {
     Cancel(Instance),
 }
 
+impl Effect {
+    /// The call that it makes; none where it ends one.
+    pub const fn spec(&self) -> Option<&Arc<CallSpec>> {
+        match self {
+            Self::Prepare(spec) | Self::Apply(spec) | Self::Probe(spec) | Self::Undo(spec) | Self::UndoByAction(spec) => {
+                Some(spec)
+            }
+            Self::Cancel(_) => None,
+        }
+    }
+}
+
 /// Something the shell has to tell.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Input {
