@@ -77,30 +77,24 @@ pub(super) async fn close(broker: &Broker, users: &[&str], within: Duration, bef
 /// A connection that ends by itself under the request makes the broker answer 500, with the rest of the list perhaps still open
 /// (its reader process is gone when it is called). That is no refusal: the list is read again, and what is left is asked for again.
 async fn ask(broker: &Broker, user: &str, open: &BTreeSet<String>, all: bool, done: usize) -> Result<(), ActionError> {
-    let mut left = open.clone();
-    let mut all = all;
-    for turn in 1.. {
-        let done = if turn == 1 { done } else { done.max(1) };
-        let failed = |trouble: Trouble| trouble.changing(&format!("closing the connections of {user}"), done);
+    let failed = |trouble: Trouble, done| trouble.changing(&format!("closing the connections of {user}"), done);
+    let (mut left, mut all, mut done) = (open.clone(), all, done);
+    for _ in 1..ASK_AT_MOST {
         match ask_once(broker, user, &left, all).await {
-            Ok(()) => return Ok(()),
-            Err(Trouble::Refused(500, _)) if turn < ASK_AT_MOST => {}
-            Err(trouble) => return Err(failed(trouble)),
+            Err(Trouble::Refused(500, _)) => done = done.max(1),
+            asked => return asked.map_err(|trouble| failed(trouble, done)),
         }
-        broker
-            .patience()
-            .sleep(LOOK_EVERY)
-            .await
-            .map_err(|stopped| ActionError::touched(format!("closing connections: {stopped}")))?;
+        let slept = broker.patience().sleep(LOOK_EVERY).await;
+        slept.map_err(|stopped| ActionError::touched(format!("closing connections: {stopped}")))?;
         let rows = broker.read(&["connections", "username", user], "").await;
-        let (here, elsewhere) = split(broker, &rows.map_err(|trouble| failed(trouble).after_change())?);
+        let (here, elsewhere) = split(broker, &rows.map_err(|trouble| failed(trouble, done).after_change())?);
         left.retain(|name| here.contains(name));
         all = elsewhere == 0 && left.len() == here.len();
         if left.is_empty() {
             return Ok(());
         }
     }
-    Ok(())
+    ask_once(broker, user, &left, all).await.map_err(|trouble| failed(trouble, done))
 }
 
 async fn ask_once(broker: &Broker, user: &str, open: &BTreeSet<String>, all: bool) -> Result<(), Trouble> {
