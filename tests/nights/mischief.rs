@@ -2,7 +2,7 @@
 //! that dies, a network that is cut. Told on night 1's servers while the shop sells; each ends where it began, and what was
 //! acknowledged is there.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
 
-use crate::executor::Executor;
 use crate::night::{Night, here};
 use crate::servers::proxy::{At, Proxy, Then};
 use crate::shop::{Shop, Side};
-use crate::story::{Story, failed_after, sabotaged};
+use crate::story::{failed_after, sabotaged, two_persons};
 
 /// Whose session it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -171,20 +170,17 @@ async fn hold(shop: &Shop, mischief: &Mischief) -> Conn {
 /// The runbook beside its roster, with what the mischief changes in it.
 fn hurried(shop: &Shop, mischief: &Mischief) -> PathBuf {
     let (folder, runbook) = (shop.sandbox.path(), shop.sandbox.runbook());
-    let path = match mischief.fails_after {
+    two_persons(&folder);
+    let planned = match mischief.fails_after {
         Some(step) => sabotaged(&runbook, step, &folder),
-        None => {
-            sabotaged(&runbook, "counts", &folder);
-            let path = folder.join("mischief.yaml");
-            std::fs::copy(&runbook, &path).unwrap();
-            path
-        }
+        None => runbook,
     };
-    let mut text = std::fs::read_to_string(&path).unwrap();
+    let mut text = std::fs::read_to_string(planned).unwrap();
     for (from, to) in mischief.hurries {
         assert!(text.contains(from), "the runbook does not say `{from}`");
         text = text.replace(from, to);
     }
+    let path = folder.join("mischief.yaml");
     std::fs::write(&path, text).unwrap();
     path
 }
@@ -200,7 +196,7 @@ async fn whatever_holds_a_freeze_up_or_leads_past_it_the_old_side_is_as_it_was()
         let session = hold(&shop, mischief).await;
         let (before, mut executor) = (Night::state(&shop), shop.executor(&format!("mischief-{number}")));
         let runbook = hurried(&shop, mischief);
-        shop_begins(&shop, &mut executor, &runbook, None);
+        Night::begin(&shop, &mut executor, &runbook);
         let told = failed_after("mischief").tell(&mut executor);
         assert_eq!(told.ended.code, 4, "{}:\n{}", mischief.name, told.ended.account);
         assert!(mischief.says.iter().any(|words| executor.log().contains(words)), "{}:\n{}", mischief.name, told.ended.account);
@@ -212,12 +208,6 @@ async fn whatever_holds_a_freeze_up_or_leads_past_it_the_old_side_is_as_it_was()
         shop.sells(50);
     }
     println!("{}", shop.settle(Side::Old).await.unwrap());
-}
-
-fn shop_begins(shop: &Shop, executor: &mut Executor, runbook: &Path, old: Option<u16>) {
-    let params = shop.sandbox.path().join("params.yaml");
-    let Some(port) = old else { return executor.run(runbook, &params, &[]) };
-    executor.run(runbook, &params, &["--param", &format!("old_port={port}")]);
 }
 
 /// Kills the old server as soon as the log of a night says `when`, and starts it again.
@@ -251,7 +241,7 @@ async fn a_server_that_dies_in_the_freeze_or_in_the_thaw_comes_back_as_it_was() 
         let mut executor = shop.executor(&home);
         let (thread, fired) = crash_when(&shop, &home, when);
         let runbook = sabotaged(&shop.sandbox.runbook(), "freeze-old", &shop.sandbox.path());
-        shop_begins(&shop, &mut executor, &runbook, None);
+        Night::begin(&shop, &mut executor, &runbook);
         // Nobody decides before the server is there again.
         thread.join().unwrap();
         let told = failed_after("freeze-old").tell(&mut executor);
@@ -271,7 +261,6 @@ async fn a_network_that_is_cut_in_the_freeze_or_in_the_thaw_leaves_the_old_side_
     let mut shop = Shop::open();
     shop.sells(200);
     let proxy = Proxy::before(shop.sandbox.port(0)).await;
-    let story: Story<'_> = failed_after("freeze-old");
     let cuts = [
         ("REVOKE ", At::Order),
         ("REVOKE ", At::Answer),
@@ -284,8 +273,9 @@ async fn a_network_that_is_cut_in_the_freeze_or_in_the_thaw_leaves_the_old_side_
         let mut executor = shop.executor(&format!("cut-{number}"));
         let runbook = sabotaged(&shop.sandbox.runbook(), "freeze-old", &shop.sandbox.path());
         proxy.trap(statement, at, Then::Cut);
-        shop_begins(&shop, &mut executor, &runbook, Some(proxy.port));
-        let told = story.tell(&mut executor);
+        let (params, past_the_proxy) = (shop.sandbox.path().join("params.yaml"), format!("old_port={}", proxy.port));
+        executor.run(&runbook, &params, &["--param", &past_the_proxy]);
+        let told = failed_after("freeze-old").tell(&mut executor);
         assert_eq!(proxy.fired(), fired + 1, "{statement} {at:?}:\n{}", told.ended.account);
         assert_eq!(told.ended.code, 4, "{statement} {at:?}:\n{}", told.ended.account);
         assert_eq!(Night::state(&shop), before, "{statement} {at:?}:\n{}", told.ended.account);

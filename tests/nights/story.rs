@@ -61,6 +61,14 @@ pub fn steps(runbook: &Path) -> Vec<String> {
     document["steps"].as_mapping().unwrap().keys().map(|key| key.as_str().unwrap().to_owned()).collect()
 }
 
+/// Writes the roster of two persons who decide in this test.
+pub fn two_persons(folder: &Path) {
+    let you = pointsman::engine::identity::login(nix::unistd::getuid().as_raw());
+    let person = |id: &str, login: &str| format!("  {id}: {{ name: {id}, roles: [commander, dba], local_users: [{login}] }}\n");
+    let people = format!("persons:\n{}{}", person("you", &you), person("colleague", &colleague().name));
+    std::fs::write(folder.join("people.yaml"), people).unwrap();
+}
+
 /// Writes the runbook with a step that fails right after `after`, beside a roster of two persons.
 pub fn sabotaged(runbook: &Path, after: &str, folder: &Path) -> PathBuf {
     let mut document: Value = serde_yaml::from_str(&std::fs::read_to_string(runbook).unwrap()).unwrap();
@@ -79,10 +87,7 @@ pub fn sabotaged(runbook: &Path, after: &str, folder: &Path) -> PathBuf {
     step.insert("with".into(), serde_yaml::from_str("{ argv: [\"false\"] }").unwrap());
     steps.insert(SABOTAGE.into(), step.into());
     println!("sabotage after {after}, {waiting} steps wait for it");
-    let you = pointsman::engine::identity::login(nix::unistd::getuid().as_raw());
-    let person = |id: &str, login: &str| format!("  {id}: {{ name: {id}, roles: [commander, dba], local_users: [{login}] }}\n");
-    let people = format!("persons:\n{}{}", person("you", &you), person("colleague", &colleague().name));
-    std::fs::write(folder.join("people.yaml"), people).unwrap();
+    two_persons(folder);
     let path = folder.join(format!("fails-after-{after}.yaml"));
     std::fs::write(&path, serde_yaml::to_string(&document).unwrap()).unwrap();
     path

@@ -6,11 +6,11 @@ use std::process::Command;
 
 use pointsman::audit::{Report, Standing, Subject, Trust, Withhold, WitnessLevel, bundle, trust, verify_bundle};
 use pointsman::journal::{Files, RunFolder, open};
-use pointsman::log::{Log, Signed, Signer, Use, Verifier};
+use pointsman::log::{Log, Signed, Signer, Verifier};
 use pointsman::model::RunOutcome;
 use pointsman::run::Event;
 
-use super::Home;
+use super::{Home, witnessed};
 use crate::journal::sample::{clocks, commit};
 
 /// A home whose run is over, with other runs around it, and a checkpoint in between that a witness has signed.
@@ -37,10 +37,7 @@ impl Night {
         opened.writer.settle().unwrap();
         drop(opened);
         log.follow_all(&home.runs()).unwrap();
-        let witness = Signer::of_seed("witness.example/w", Use::Witness, [5; 32]);
-        let mut seen = log.sign().unwrap();
-        seen.note.signatures.push(witness.sign(&seen.note.text, 1_795_219_200));
-        log.publish(&seen).unwrap();
+        let (witness, _) = witnessed(&mut log);
         home.go_on(&other);
         log.follow_all(&home.runs()).unwrap();
         log.sign().unwrap();

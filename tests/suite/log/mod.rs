@@ -12,10 +12,19 @@ use std::path::PathBuf;
 
 use pointsman::journal::{Files, Nonce, RunFolder, Writer, open};
 use pointsman::log::store::Origin;
-use pointsman::log::{Log, LogFolder};
+use pointsman::log::{Log, LogFolder, Signed, Signer, Use};
 use tempfile::TempDir;
 
 use crate::journal::sample::{at, clocks, commit, executor, note, started};
+
+/// A witness, and the checkpoint that it has signed and the log has published.
+pub fn witnessed(log: &mut Log) -> (Signer, Signed) {
+    let witness = Signer::of_seed("witness.example/w", Use::Witness, [5; 32]);
+    let mut seen = log.sign().unwrap();
+    seen.note.signatures.push(witness.sign(&seen.note.text, 1_795_219_200));
+    log.publish(&seen).unwrap();
+    (witness, seen)
+}
 
 /// A home with runs in it, as the engine lays them out.
 pub struct Home(TempDir);

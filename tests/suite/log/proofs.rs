@@ -5,8 +5,8 @@ use std::fs;
 use pointsman::audit::{Proof, Standing, Subject, Trust, Withhold, WitnessLevel, bundle, prove, trust, verify_proof};
 use pointsman::log::{Signer, Use};
 
-use super::Home;
 use super::bundles::{python_is_here, said_by_python};
+use super::{Home, witnessed};
 
 #[test]
 fn one_record_is_proven_and_no_change_of_its_proof_goes_unnoticed() {
@@ -14,10 +14,7 @@ fn one_record_is_proven_and_no_change_of_its_proof_goes_unnoticed() {
     let (run, other) = (home.run("one"), home.run("two"));
     let mut log = home.open();
     log.follow_all(&home.runs()).unwrap();
-    let witness = Signer::of_seed("witness.example/w", Use::Witness, [5; 32]);
-    let mut seen = log.sign().unwrap();
-    seen.note.signatures.push(witness.sign(&seen.note.text, 1_795_219_200));
-    log.publish(&seen).unwrap();
+    let (witness, seen) = witnessed(&mut log);
     home.go_on(&other);
     log.follow_all(&home.runs()).unwrap();
     let newest = log.sign().unwrap();
