@@ -6,6 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 mod abort;
+mod answer;
 mod approve;
 mod audit;
 mod break_glass;
@@ -30,7 +31,6 @@ mod plan;
 mod preparation;
 mod rehearse;
 mod reject;
-mod report;
 mod resolve;
 mod resume;
 mod retry;
@@ -84,7 +84,7 @@ enum Command {
     BreakGlass(break_glass::BreakGlassArgs),
     Withdraw(withdraw::WithdrawArgs),
     Reject(reject::RejectArgs),
-    Report(report::ReportArgs),
+    Answer(answer::AnswerArgs),
     Pause(pause::PauseArgs),
     Continue(r#continue::ContinueArgs),
     Retry(retry::RetryArgs),
@@ -135,7 +135,7 @@ fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
         Command::BreakGlass(args) => break_glass::run(desk, &args),
         Command::Withdraw(args) => withdraw::run(desk, &args),
         Command::Reject(args) => reject::run(desk, &args),
-        Command::Report(args) => report::run(desk, &args),
+        Command::Answer(args) => answer::run(desk, &args),
         Command::Pause(args) => pause::run(desk, &args),
         Command::Continue(args) => r#continue::run(desk, &args),
         Command::Retry(args) => retry::run(desk, &args),

@@ -177,7 +177,7 @@ fn answers(state: &State, i: Instance, how: &Invocation) -> Vec<Answer> {
         (StepStatus::AwaitingPeople, Some(Wait::Manual { form, .. })) => {
             let fields: Vec<String> =
                 form.iter().map(|(field, kind)| format!("--answer {field}={}", kind.to_uppercase())).collect();
-            vec![say("report", &fields.join(" "), "it is done"), reject("it cannot be done")]
+            vec![say("answer", &fields.join(" "), "it is done"), reject("it cannot be done")]
         }
         (StepStatus::AwaitingPeople, _) => vec![say("approve", "", "go on"), reject("do not go on")],
         (StepStatus::AwaitingConfirm, _) => vec![say("approve", "", "it did"), reject("it did not")],

@@ -116,7 +116,7 @@ impl Trial {
         match verb {
             "reject" => args.extend(["--reason", "not tonight"]),
             "approve" if words.len() > 2 => args.extend(["--by", words[2], "--key", &key, "--confirm", "practice"]),
-            "report" => words[2..].iter().for_each(|field| args.extend(["--answer", field])),
+            "answer" => words[2..].iter().for_each(|field| args.extend(["--answer", field])),
             _ => {}
         }
         let output = self.command(&args).output().unwrap();

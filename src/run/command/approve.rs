@@ -22,7 +22,7 @@ pub(super) fn approve(state: &State, i: Instance, by: &Actor, note: &str, now: T
                 }
                 accepted(vec![Event::ApprovalGranted { step, by: by.clone(), note: note.to_owned() }])
             }
-            Some(Wait::Manual { .. }) => not_applicable(format!("step `{step}` is a manual task: report it with its answers")),
+            Some(Wait::Manual { .. }) => not_applicable(format!("step `{step}` is a manual task: answer it")),
             Some(Wait::Hold { .. } | Wait::Window) | None => not_applicable(format!("step `{step}` asks nobody")),
         },
         StepStatus::AwaitingConfirm => {

@@ -124,7 +124,7 @@ impl Command {
             Self::BreakGlass { .. } => "break-glass",
             Self::Withdraw { .. } => "withdraw",
             Self::Reject { .. } => "reject",
-            Self::Report { .. } => "report",
+            Self::Report { .. } => "answer",
             Self::Pause { .. } => "pause",
             Self::Continue => "continue",
             Self::Retry { .. } => "retry",

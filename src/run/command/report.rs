@@ -1,4 +1,4 @@
-//! `report`: a person did a manual task and says what came of it.
+//! The order of `pointsman answer`: a person did a manual task and says what came of it.
 
 use super::approve::may_approve;
 use super::{Decision, accepted, already_done, does_not_fit, forbidden, not_applicable};

@@ -145,7 +145,7 @@ fn after(line: Line, point: &Point) -> Line {
 /// What people had to do beyond saying yes at gates.
 fn beyond_gates(night: &Performed) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
-    for need in night.needs.iter().filter(|need| !matches!(need.what, "approve" | "report" | "reject")) {
+    for need in night.needs.iter().filter(|need| !matches!(need.what, "approve" | "answer" | "reject")) {
         let text = match need.what {
             "retry" => format!("mend {} and retry it", need.step),
             "resolve" => format!("say what {} left", need.step),
@@ -234,7 +234,7 @@ fn people(found: &Readiness) -> Vec<Line> {
     let mut in_trouble: Vec<String> = Vec::new();
     for point in &found.points {
         for text in beyond_gates(&point.night) {
-            let role = point.night.needs.iter().find(|need| !matches!(need.what, "approve" | "report" | "reject"));
+            let role = point.night.needs.iter().find(|need| !matches!(need.what, "approve" | "answer" | "reject"));
             let who = role.map_or("anybody", |need| need.role.as_str());
             let text = format!("{who}: {text}");
             if !in_trouble.contains(&text) {

@@ -138,10 +138,10 @@ steps:
     bench.wait_for("unplug");
     let status = bench.json(&["status", "task-run", "--json"]);
     let command = status["awaited"][0]["commands"][0]["command"].as_str().unwrap();
-    assert!(command.contains("report task-run unplug --answer rack=INTEGER"), "{command}");
-    let said = bench.say(&["report", "latest", "unplug", "--answer", "rack=many"]);
+    assert!(command.contains("answer task-run unplug --answer rack=INTEGER"), "{command}");
+    let said = bench.say(&["answer", "latest", "unplug", "--answer", "rack=many"]);
     assert_eq!(said.code, 8, "{said:?}");
-    let said = bench.say(&["report", "latest", "unplug", "-a", "rack=7", "-a", "quiet=yes", "-a", "note=7 too"]);
+    let said = bench.say(&["answer", "latest", "unplug", "-a", "rack=7", "-a", "quiet=yes", "-a", "note=7 too"]);
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(running.end().code, 0);
     let status = bench.json(&["status", "latest", "--json"]);

@@ -12,7 +12,7 @@ const COMMANDS: [&str; 28] = [
     "approve",
     "withdraw",
     "reject",
-    "report",
+    "answer",
     "pause",
     "continue",
     "retry",

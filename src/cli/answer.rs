@@ -1,4 +1,4 @@
-//! `pointsman report`: a person did a manual task and says what came of it.
+//! `pointsman answer`: a person did a manual task and says what came of it.
 
 use anyhow::Result;
 use clap::Args;
@@ -14,15 +14,15 @@ use crate::run::{Command, State};
 
 const EXAMPLES: &str = "\
 Examples:
-  pointsman report latest unplug --answer rack=7 --answer quiet=true
+  pointsman answer latest unplug --answer rack=7 --answer quiet=true
   pointsman reject latest unplug --reason 'the rack is locked'      when it cannot be done
 
 The form of the task says which answers it wants and of which type; `pointsman status RUN` prints the command to fill in.";
 
-/// Reports a manual task as done
+/// Answers a manual task: it is done, and this is what its form asks for
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub struct ReportArgs {
+pub struct AnswerArgs {
     #[command(flatten)]
     on: OnStep,
     /// One field of the task's form
@@ -30,11 +30,11 @@ pub struct ReportArgs {
     answers: Vec<(String, String)>,
 }
 
-/// Reports.
+/// Answers.
 ///
 /// # Errors
 /// When the run cannot be found or asked.
-pub fn run(desk: &Desk, args: &ReportArgs) -> Result<Exit> {
+pub fn run(desk: &Desk, args: &AnswerArgs) -> Result<Exit> {
     let (home, run) = desk.run(&args.on.run)?;
     let (state, _) = load(&home, &run, None)?;
     let form = form(&state, &args.on.step);
