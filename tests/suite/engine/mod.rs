@@ -1,5 +1,6 @@
 //! The live engine: real journal, real socket, real clock; the hands are a test's own.
 
+mod follow;
 mod hands;
 mod journal_failure;
 mod orders;
