@@ -9,6 +9,7 @@ use crate::journal::Reader;
 use crate::journal::memory::{Fault, Memory};
 use crate::model::StepId;
 use crate::plan::Plan;
+use crate::run::Record;
 
 /// The faults that really fired, and the ends that were really reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -124,19 +125,30 @@ pub fn simulate(seed: u64) -> Simulation {
 
 /// The journal of a seed as text, for whoever looks into a seed that broke something.
 pub fn transcript(seed: u64) -> String {
+    let (plan, records, end) = journal(seed);
+    let steps: Vec<String> = plan.steps().iter().map(|step| format!("{step:?}")).collect();
+    let records = records.map(|records| {
+        let shown = records.iter().map(|record| format!("{} {} {:?}", record.seq, record.epoch, record.event));
+        shown.collect::<Vec<_>>().join("\n")
+    });
+    format!("{}\n\n{}\n\n{end:?}", steps.join("\n"), records.unwrap_or_else(|error| error))
+}
+
+/// The plan of a seed and what its run left in the journal.
+pub fn records(seed: u64) -> (Arc<Plan>, Vec<Record>) {
+    let (plan, records, _) = journal(seed);
+    (plan, records.unwrap_or_default())
+}
+
+type Lived = (Arc<Plan>, Result<Vec<Record>, String>, Result<String, String>);
+
+fn journal(seed: u64) -> Lived {
     let mut chance = Chance::new(seed);
     let plan = Arc::new(random_plan(&mut chance));
     let disk = Memory::new(seed);
-    let steps: Vec<String> = plan.steps().iter().map(|step| format!("{step:?}")).collect();
-    let mut night = Night::new(plan, disk.clone(), chance);
+    let mut night = Night::new(plan.clone(), disk.clone(), chance);
     let end = night.live().map(|state| statuses(&state));
     disk.restart();
-    let records = Reader::over(disk).map(|reader| {
-        reader
-            .filter_map(Result::ok)
-            .map(|entry| format!("{} {} {:?}", entry.record.seq, entry.record.epoch, entry.record.event))
-            .collect::<Vec<_>>()
-            .join("\n")
-    });
-    format!("{}\n\n{}\n\n{end:?}", steps.join("\n"), records.unwrap_or_else(|error| error.to_string()))
+    let records = Reader::over(disk).map_err(|error| error.to_string());
+    (plan, records.map(|reader| reader.filter_map(Result::ok).map(|entry| entry.record).collect()), end)
 }

@@ -34,6 +34,16 @@ impl State {
         owed.into_iter().map(|i| self.card_line(i)).collect()
     }
 
+    /// The line of one step, if it owes the way back something; whether there still is a way back is not asked.
+    pub fn owed(&self, i: Instance) -> Option<CardLine> {
+        (self.planned(i).section == Section::Forward && self.owes_undo(i)).then(|| self.card_line(i))
+    }
+
+    /// Where a step stands in the plan, and among the items that were made at run time: the card goes backwards in this order.
+    pub fn place(&self, i: Instance) -> (usize, usize) {
+        (self.def(i).get(), i.get())
+    }
+
     fn card_line(&self, i: Instance) -> CardLine {
         let (planned, step) = (self.planned(i), self.step(i));
         let (action, target) = match &planned.undo {

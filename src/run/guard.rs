@@ -7,7 +7,7 @@ use super::state::{Instance, State};
 use super::{Event, StepEvent, StepStatus};
 use crate::model::{StepId, Timestamp};
 use crate::plan::{Plan, Section, StepIndex, StepKind};
-use crate::safety::{Known, Progress, Refusal, Watch};
+use crate::safety::{Known, Progress, Refusal, ToldFact, Watch};
 
 /// The safety rules of a plan and what is known of the facts that they speak about.
 #[derive(Clone, Debug)]
@@ -90,6 +90,11 @@ impl State {
             Section::Finally => StepEvent::AttemptFailed,
         };
         self.advance(i, event, at)
+    }
+
+    /// The facts that the plan has rules about, in words.
+    pub fn facts(&self) -> Vec<ToldFact> {
+        self.guard.as_ref().map_or_else(Vec::new, |guard| guard.watch.told(&guard.known))
     }
 
     /// What is known of the facts, where the plan has rules about any.

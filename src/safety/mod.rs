@@ -22,7 +22,7 @@ mod task;
 pub use facts::Facts;
 pub use proof::{Proof, prove};
 pub use reached::{Part, Reached};
-pub use watch::{Known, Progress, Refusal, Watch};
+pub use watch::{Known, Progress, Refusal, ToldFact, Watch};
 
 use crate::diagnostic::Report;
 use crate::plan::{Places, Plan};

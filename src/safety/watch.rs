@@ -57,6 +57,19 @@ pub struct Refusal {
     pub reason: String,
 }
 
+/// A fact as a person reads it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ToldFact {
+    /// What it is about.
+    pub fact: String,
+    /// What is known of it, in words.
+    pub text: String,
+    /// Its value; none where that is not known.
+    pub value: Option<bool>,
+    /// When a step last proved it, while it holds.
+    pub since: Option<Timestamp>,
+}
+
 impl Watch {
     /// The rules of a plan; none for a plan without `move` and without rules of its own.
     pub fn new(plan: &Plan) -> Option<Self> {
@@ -180,6 +193,18 @@ impl Watch {
                 None => format!("{} is not known", self.facts.vars[var]),
             });
         said.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Every fact in words, with what is known of it and since when that is proven.
+    pub fn told(&self, known: &Known) -> Vec<ToldFact> {
+        let vars = self.facts.vars.iter().zip(&known.values).enumerate();
+        vars.map(|(at, (var, value))| ToldFact {
+            fact: var.to_string(),
+            text: value.map_or_else(|| format!("{var} is not known"), |value| self.facts.says((at, value))),
+            value: *value,
+            since: known.proven.get(&at).copied().filter(|_| *value == Some(true)),
+        })
+        .collect()
     }
 
     /// What would be known if the unit had succeeded.

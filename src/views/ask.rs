@@ -30,6 +30,10 @@ pub struct Ask {
 /// A command that answers, and what it means.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
+    /// The word of the command line: `approve`.
+    pub word: &'static str,
+    /// What an attempt is said to have left, where the answer says that.
+    pub finding: Option<&'static str>,
     /// The command line.
     pub command: String,
     /// What it does, in a few words.
@@ -42,11 +46,16 @@ pub fn asks(state: &State, how: &Invocation) -> Vec<Ask> {
     clock_ask(state, how).into_iter().chain(steps).collect()
 }
 
+/// An answer that is about the whole run.
+const fn on_run(word: &'static str, command: String, meaning: &'static str) -> Answer {
+    Answer { word, finding: None, command, meaning }
+}
+
 /// What is asked when the rollback clock ran out: the run is held, and a person says whether it turns back.
 fn clock_ask(state: &State, how: &Invocation) -> Option<Ask> {
     let (run, clock) = (state.run()?, state.rollback_clock().filter(|_| state.is_held_by_the_clock())?);
-    let back = Answer { command: format!("{} --reason WHY", how.on_run("rollback", run)), meaning: "turn back now" };
-    let on = Answer { command: how.on_run("continue", run), meaning: "go on: a later way back outlasts the window" };
+    let back = on_run("rollback", format!("{} --reason WHY", how.on_run("rollback", run)), "turn back now");
+    let on = on_run("continue", how.on_run("continue", run), "go on: a later way back outlasts the window");
     Some(Ask {
         step: StepId::new("run"),
         status: StepStatus::Held,
@@ -168,11 +177,14 @@ fn places(approvers: &[Approvers], not: &[Exclusion], grants: &[Actor], has_rost
 fn answers(state: &State, i: Instance, how: &Invocation) -> Vec<Answer> {
     let Some(run) = state.run() else { return Vec::new() };
     let (step, planned, id) = (state.step(i), state.planned(i), state.id(i));
-    let say = |word: &str, rest: &str, meaning| Answer { command: how.on_step(word, run, id, rest), meaning };
+    let say = |word, rest: &str, meaning| Answer { word, finding: None, command: how.on_step(word, run, id, rest), meaning };
     let retry = || say("retry", "", "try it again");
     let reject = |meaning| say("reject", "--reason WHY", meaning);
-    let resolve = |finding: &str, meaning| say("resolve", &format!("--as {finding} --evidence TEXT"), meaning);
-    let back = || Answer { command: format!("{} --reason WHY", how.on_run("rollback", run)), meaning: "turn back" };
+    let resolve = |finding, meaning| {
+        let said = say("resolve", &format!("--as {finding} --evidence TEXT"), meaning);
+        Answer { finding: Some(finding), ..said }
+    };
+    let back = || on_run("rollback", format!("{} --reason WHY", how.on_run("rollback", run)), "turn back");
     match (step.status, &planned.wait) {
         (StepStatus::AwaitingPeople, Some(Wait::Manual { form, .. })) => {
             let fields: Vec<String> =

@@ -46,6 +46,20 @@ impl Tone {
     pub const ALL: [Self; 8] =
         [Self::Plain, Self::Strong, Self::Faint, Self::Good, Self::Active, Self::Wait, Self::Bad, Self::Glass];
 
+    /// The word for programs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Strong => "strong",
+            Self::Faint => "faint",
+            Self::Good => "good",
+            Self::Active => "active",
+            Self::Wait => "wait",
+            Self::Bad => "bad",
+            Self::Glass => "glass",
+        }
+    }
+
     /// The escape sequence that begins it on a terminal; empty for plain text.
     pub const fn ansi(self) -> &'static str {
         match self {

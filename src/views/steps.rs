@@ -103,7 +103,8 @@ fn indent(state: &State, i: Instance) -> &'static str {
     if state.group(i).is_some() { "  " } else { "" }
 }
 
-fn word(state: &State, i: Instance) -> &'static str {
+/// The word for the status of one step.
+pub(super) fn word(state: &State, i: Instance) -> &'static str {
     match state.step(i).status {
         StepStatus::InDoubt if !state.step(i).probed && state.planned(i).has_probe => "in doubt, looking",
         status => status.word(),
@@ -120,8 +121,25 @@ fn took(state: &State, i: Instance, now: Timestamp) -> String {
     }
 }
 
-/// The one thing worth a word about this step now.
+/// What is worth a word about this step now.
 fn note(state: &State, i: Instance, now: Timestamp) -> String {
+    let step = state.step(i);
+    let mut parts = said(state, i);
+    if let (Some(until), false) = (awaited_moment(state, i), step.detail.as_deref().is_some_and(|d| d.overdue)) {
+        parts.push(clock::until(until, now));
+    }
+    parts.join(", ")
+}
+
+/// The moment that a step waits for; what is under way waits for none.
+pub(super) fn awaited_moment(state: &State, i: Instance) -> Option<Timestamp> {
+    let step = state.step(i);
+    let waits = matches!(step.status, StepStatus::AwaitingPeople | StepStatus::AwaitingTime | StepStatus::BackingOff);
+    step.until.filter(|_| waits)
+}
+
+/// What is worth a word about this step, apart from times.
+pub(super) fn said(state: &State, i: Instance) -> Vec<String> {
     let step = state.step(i);
     let detail = step.detail.as_deref();
     let mut parts = Vec::new();
@@ -132,9 +150,6 @@ fn note(state: &State, i: Instance, now: Timestamp) -> String {
     }
     match step.status {
         StepStatus::AwaitingPeople if detail.is_some_and(|d| d.overdue) => parts.push("the deadline passed".to_owned()),
-        StepStatus::AwaitingPeople | StepStatus::AwaitingTime | StepStatus::BackingOff => {
-            parts.extend(step.until.map(|until| clock::until(until, now)));
-        }
         StepStatus::Running => parts.extend(detail.and_then(|d| d.progress.clone())),
         StepStatus::Failed
         | StepStatus::Rejected
@@ -144,6 +159,9 @@ fn note(state: &State, i: Instance, now: Timestamp) -> String {
         | StepStatus::UndoInDoubt
         | StepStatus::UndoFailed => parts.extend(step.error().map(str::to_owned)),
         StepStatus::Pending
+        | StepStatus::AwaitingPeople
+        | StepStatus::AwaitingTime
+        | StepStatus::BackingOff
         | StepStatus::Ready
         | StepStatus::AwaitingConfirm
         | StepStatus::Succeeded
@@ -155,5 +173,5 @@ fn note(state: &State, i: Instance, now: Timestamp) -> String {
     if state.planned(i).point_of_no_return.is_some() && step.status == StepStatus::Pending {
         parts.push("point of no return".to_owned());
     }
-    parts.join(", ")
+    parts
 }

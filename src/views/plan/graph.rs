@@ -12,7 +12,7 @@ const SECTIONS: [(Section, &str); 3] =
 
 /// What a node looks like.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
+pub(in crate::views) enum Look {
     Step,
     Wait,
     NoReturn,
@@ -79,11 +79,11 @@ pub fn mermaid(plan: &Plan) -> String {
 }
 
 /// The steps that are drawn: a group stands for its items.
-fn nodes(plan: &Plan, section: Section) -> Vec<StepIndex> {
+pub(in crate::views) fn nodes(plan: &Plan, section: Section) -> Vec<StepIndex> {
     plan.section(section).filter(|at| plan.step(*at).group.is_none()).collect()
 }
 
-fn look(plan: &Plan, at: StepIndex) -> Look {
+pub(in crate::views) fn look(plan: &Plan, at: StepIndex) -> Look {
     let waits = plan.step(at).wait.is_some() || items(plan, at).first().is_some_and(|item| plan.step(*item).wait.is_some());
     match (no_return(plan, at), waits) {
         (Some(_), _) => Look::NoReturn,

@@ -27,7 +27,7 @@ pub(super) fn levels(plan: &Plan, section: Section) -> Vec<Vec<StepIndex>> {
 }
 
 /// What a step waits for, as a person would say it: the items of a group wait for what the group waits for.
-pub(super) fn waits_for(plan: &Plan, at: StepIndex) -> Vec<StepIndex> {
+pub(in crate::views) fn waits_for(plan: &Plan, at: StepIndex) -> Vec<StepIndex> {
     let own_item = plan.step(at).needs.iter().find(|need| plan.step(**need).group == Some(at));
     match own_item {
         Some(item) => plan.step(*item).needs.clone(),
@@ -36,6 +36,6 @@ pub(super) fn waits_for(plan: &Plan, at: StepIndex) -> Vec<StepIndex> {
 }
 
 /// The items of a group, in order.
-pub(super) fn items(plan: &Plan, group: StepIndex) -> Vec<StepIndex> {
+pub(in crate::views) fn items(plan: &Plan, group: StepIndex) -> Vec<StepIndex> {
     plan.step(group).needs.iter().copied().filter(|need| plan.step(*need).group == Some(group)).collect()
 }

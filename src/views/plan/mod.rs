@@ -7,10 +7,12 @@ mod lines;
 mod times;
 mod wording;
 
+pub(super) use graph::{Look, look, nodes};
 pub use graph::{dot, mermaid};
 pub use json::json;
+pub(super) use levels::{items, waits_for};
 pub use lines::lines;
-pub(super) use wording::in_a_row;
+pub(super) use wording::{does, in_a_row};
 
 use super::ink;
 use crate::plan::Plan;

@@ -6,7 +6,7 @@ use crate::plan::{
 };
 
 /// What a step does, in a word or two.
-pub(super) fn does(plan: &Plan, step: &PlannedStep) -> String {
+pub(in crate::views) fn does(plan: &Plan, step: &PlannedStep) -> String {
     match &step.kind {
         StepKind::Action => on(&step.action, step.target.as_ref().map(|target| target.as_str())),
         StepKind::Group { max_concurrent } => {

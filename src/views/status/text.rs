@@ -92,7 +92,7 @@ fn about(state: &State, now: Timestamp, life: Life, wall: &Clock) -> Vec<Line> {
 }
 
 /// What the run does, in a few words.
-fn doing(state: &State) -> (Tone, String) {
+pub(in crate::views) fn doing(state: &State) -> (Tone, String) {
     let why = || state.cause().map_or_else(String::new, |cause| format!(": {}", event::cause(cause)));
     let (tone, text) = match state.phase() {
         Phase::New => (Tone::Faint, "not started".to_owned()),
@@ -109,7 +109,8 @@ fn doing(state: &State) -> (Tone, String) {
     }
 }
 
-fn window(state: &State, now: Timestamp) -> Option<(Tone, String)> {
+/// How long the window is still closed, open, or over.
+pub(in crate::views) fn window(state: &State, now: Timestamp) -> Option<(Tone, String)> {
     let window = state.plan().content().window.as_ref()?;
     let span = |moment: Timestamp| clock::coarse(if moment > now { moment.since(now) } else { now.since(moment) });
     Some(if now < window.opens {
