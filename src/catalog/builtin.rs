@@ -63,6 +63,11 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
                 "how long ago the steps before the gate may have ended; older evidence opens nothing",
             ),
             ParamSpec::optional(
+                "rehearsed_within",
+                ParamType::Duration,
+                "how long ago the same steps were run under a profile and succeeded, at most; without such a run it opens for nobody",
+            ),
+            ParamSpec::optional(
                 "break_glass",
                 ParamType::Object(&[
                     ParamSpec::required("role", ParamType::Text, "the role that may open the gate in an emergency"),

@@ -114,7 +114,7 @@ fn named(state: &State, given: Option<&str>) -> Result<()> {
 
 /// What the plan does otherwise than the last plan of this runbook that people approved.
 fn compared(home: &Home, run: &RunId, state: &State) -> Vec<Line> {
-    let Some((other, before)) = last_approved(home, run, &state.plan().content().runbook) else {
+    let Some((other, before)) = last_approved(home, run, state) else {
         return vec![
             Line::toned(Tone::Faint, "compared ").and(Tone::Plain, "no plan of this runbook was approved before"),
             Line::new(),
@@ -129,13 +129,17 @@ fn compared(home: &Home, run: &RunId, state: &State) -> Vec<Line> {
 }
 
 /// The youngest other run of this runbook in which a gate was opened.
-fn last_approved(home: &Home, run: &RunId, runbook: &str) -> Option<(RunId, State)> {
+fn last_approved(home: &Home, run: &RunId, mine: &State) -> Option<(RunId, State)> {
+    let mine = mine.plan().content();
     let runs = home.runs().ok()?;
     let others = runs.into_iter().rev().filter(|other| other != run);
     others.take(LOOKED_AT).find_map(|other| {
         let (state, records) = load(home, &other, None).ok()?;
         let approved = records.iter().any(|record| matches!(record.event, Event::ApprovalGranted { .. }));
-        (approved && state.plan().content().runbook == runbook).then_some((other, state))
+        // A rehearsal is no plan for the live night, and the other way round.
+        let content = state.plan().content();
+        let is_alike = content.runbook == mine.runbook && content.profile == mine.profile;
+        (approved && is_alike).then_some((other, state))
     })
 }
 

@@ -21,8 +21,13 @@ pub fn run(desk: &Desk, plan: Plan, starter: Actor, show: &Show) -> Result<Exit>
     let plan = Arc::new(plan);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime can be made")?;
     let found = runtime.block_on(dry_run(&plan, &Registry::standard(), starter, now()));
-    let before = last(&home, &found.runbook)?;
-    home.keep_dry_run(&found.runbook, &serde_json::to_vec(&found).context("the dry run cannot be written")?)?;
+    // What a profile shows is kept apart: nobody at a live gate is shown what staging answered.
+    let name = match &plan.content().profile {
+        Some(profile) => format!("{}@{}", found.runbook, profile.name),
+        None => found.runbook.clone(),
+    };
+    let before = last(&home, &name)?;
+    home.keep_dry_run(&name, &serde_json::to_vec(&found).context("the dry run cannot be written")?)?;
     if show.is_json() {
         console::print_json(&view::json(&found, before.as_ref()))?;
     } else {

@@ -29,6 +29,7 @@ mod ordering;
 mod pause;
 mod plan;
 mod preparation;
+mod profile;
 mod rehearse;
 mod reject;
 mod resolve;

@@ -6,10 +6,11 @@ use anyhow::Result;
 use clap::Args;
 
 use super::console;
-use super::desk::Desk;
+use super::desk::{Desk, now};
 use super::exit::Exit;
 use super::preparation::{ParamArgs, prepare};
-use crate::views::{expectation, plan};
+use crate::engine::rehearsal_of;
+use crate::views::{expectation, plan, rehearsed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,6 +63,9 @@ pub fn run(desk: &Desk, args: &PlanArgs) -> Result<Exit> {
             console::say(proven);
         }
         console::print_lines(&expectation::of_plan(made, &desk.history(&made.content().runbook, None)))?;
+        if made.seeks_rehearsal() {
+            console::print_lines(&rehearsed::of_plan(&rehearsal_of(&desk.home()?, made)?, now()))?;
+        }
     }
     Ok(Exit::Done)
 }

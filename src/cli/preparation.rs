@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::console;
+use super::profile::ProfileFile;
 use crate::diagnostic::render::{Paint, render};
 use crate::diagnostic::{Report, Source};
 use crate::engine::editor::last_editors;
@@ -26,6 +27,9 @@ pub struct ParamArgs {
     /// A YAML or JSON file with parameters; --param wins
     #[arg(long, value_name = "FILE")]
     params_file: Option<PathBuf>,
+    /// A profile: other targets for the same steps, for a rehearsal for real
+    #[arg(long, value_name = "PROFILE")]
+    targets: Option<PathBuf>,
 }
 
 /// What came of reading a runbook.
@@ -79,10 +83,17 @@ fn prepare_by(file: &Path, args: &ParamArgs, make: fn(BuildInput<'_>) -> Built) 
         return Ok(Prepared { plan: None, proof: Proof::default(), reports: vec![(report, source)] });
     };
     let roster = roster(&runbook, &folder, &mut reports)?;
-    let params = params(&runbook, args, &mut reports)?;
+    let profile = args.targets.as_deref().map(|path| ProfileFile::read(path, &mut reports)).transpose()?;
+    let mut params = params(&runbook, args, &mut reports)?;
+    for (name, value) in profile.iter().flat_map(ProfileFile::params) {
+        params.entry(name.clone()).or_insert_with(|| value.clone());
+    }
     let base_dir = folder.to_string_lossy().into_owned();
     let edited_by = edited_by(&runbook, file, &folder, roster.as_ref());
-    let built = make(BuildInput { runbook: &runbook, source: &source, roster, edited_by, params, base_dir });
+    let mut built = make(BuildInput { runbook: &runbook, source: &source, roster, edited_by, params, base_dir });
+    if let Some(profile) = &profile {
+        built.plan = built.plan.and_then(|plan| profile.apply(plan, &runbook, &mut reports));
+    }
     report.extend(built.report);
     let mut proof = built.plan.as_ref().map(|plan| prove(plan, &built.places)).unwrap_or_default();
     report.extend(std::mem::take(&mut proof.report));
@@ -92,7 +103,8 @@ fn prepare_by(file: &Path, args: &ParamArgs, make: fn(BuildInput<'_>) -> Built) 
     Ok(Prepared { plan, ..prepared })
 }
 
-fn read(file: &Path) -> Result<Source> {
+/// Reads a file; `-` is standard input.
+pub fn read(file: &Path) -> Result<Source> {
     if file == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;

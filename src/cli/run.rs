@@ -21,6 +21,7 @@ Examples:
   pointsman run night.yaml -p batch=full          with a parameter
   pointsman run night.yaml --json > night.jsonl   the records as JSON lines
   pointsman run night.yaml --dry-run              asks every target, changes nothing: the exact statements, what stands in the way
+  pointsman run night.yaml --targets staging.yaml the same steps for real against the targets of a profile: a rehearsal
 
 The run's id is printed first. Ctrl-C or SIGTERM suspends the run in good order: work under way finishes, nothing new
 starts, and `pointsman resume RUN` goes on. Other terminals can look and decide all the time: `pointsman status RUN`,

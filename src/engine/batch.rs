@@ -4,7 +4,6 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::socket::Incoming;
 use crate::connectors::{Note, recorder::NoteKind};
-use crate::model::Value;
 use crate::run::{Answer, Event, Input};
 
 /// What came in since the last turn.
@@ -25,11 +24,9 @@ impl Batch {
         self.answers.push(order.answer);
     }
 
-    /// A roster that changed is known before any order is judged.
-    pub fn people(&mut self, changed: Option<Value>) {
-        if let Some(roster) = changed {
-            self.ends.insert(0, Input::PeopleChanged(roster));
-        }
+    /// What changed around the run is known before any order is judged.
+    pub fn first(&mut self, changed: Vec<Input>) {
+        self.ends.splice(0..0, changed);
     }
 
     pub fn note(&mut self, note: Note) {

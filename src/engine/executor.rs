@@ -13,17 +13,17 @@ use super::hands::Hands;
 use super::logbook::{self, Logbook, is_moment};
 use super::message::Request;
 use super::pen::Pen;
-use super::people::Watch;
 use super::run_name::fresh_id;
 use super::socket::{self, Incoming};
 use super::target_lock::TargetLocks;
+use super::watches::Watches;
 use super::{EngineError, Home, identity, load, notary};
 use crate::authority::Claim;
 use crate::connectors::Registry;
 use crate::journal::{Files, LockError, Nonce, Reader, RunFolder, Writer, open};
 use crate::model::{Actor, RunId, RunOutcome, Timestamp};
 use crate::plan::Plan;
-use crate::run::{Answer, Command, Conductor, Event, Input, Phase, Record, State};
+use crate::run::{Answer, Command, Conductor, Event, Input, Phase, Record, RunNote, State};
 
 /// How long nothing has to happen before the head of the journal is brought up to date.
 const IDLE: Duration = Duration::from_millis(100);
@@ -98,7 +98,11 @@ impl Executor {
         let started =
             Event::RunStarted { run: run.clone(), runbook: plan.content().runbook.clone(), plan: plan.digest(), starter };
         let mut conductor = Conductor::new(Arc::new(plan));
+        let profile = conductor.state().plan().content().profile.clone();
         conductor.note(started, &mut pen);
+        if let Some(profile) = profile {
+            conductor.note(RunNote::Rehearsal { profile: profile.name }.event(), &mut pen);
+        }
         conductor.note(executor_started(&clock), &mut pen);
         let executor = Self { run, folder, conductor, pen, clock, targets: Some(targets), home: home.clone() };
         Ok(executor)
@@ -172,7 +176,8 @@ impl Executor {
         self.conductor.suspend("only an order was given", &mut self.pen);
         let now = self.tick_clock().now;
         let command = notary::looked_up(command, &self.home, &self.folder);
-        let changed = Watch::of(self.conductor.state()).and_then(|mut watch| watch.look()).map(Input::PeopleChanged);
+        let state = self.conductor.state();
+        let changed = Watches::of(&self.home, state).look(state, true, now);
         let inputs = changed.into_iter().chain([Input::Ordered(command, by)]).collect();
         let turn = self.conductor.turn(inputs, now, &mut self.pen);
         self.commit(&mut ())?;
@@ -218,7 +223,7 @@ impl Executor {
 
     async fn turns(&mut self, hands: &mut Hands, observer: &mut dyn Observer, mut ears: Ears) -> Result<Ending, EngineError> {
         let mut suspending = false;
-        let mut watch = Watch::of(self.conductor.state());
+        let mut watches = Watches::of(&self.home, self.conductor.state());
         let mut batch = Batch::default();
         let mut logbook = Logbook::open(&self.home, &self.folder, self.conductor.state().plan(), self.clock.read().now);
         loop {
@@ -229,9 +234,7 @@ impl Executor {
             }
             let now = self.tick_clock().now;
             batch.notes(&mut ears.notes);
-            if self.conductor.state().relies_on_people() || !batch.answers.is_empty() {
-                batch.people(watch.as_mut().and_then(Watch::look));
-            }
+            batch.first(watches.look(self.conductor.state(), !batch.answers.is_empty(), now));
             let waiting: Vec<_> = batch.answers.drain(..).collect();
             let turn = self.conductor.turn(batch.inputs(), now, &mut self.pen);
             let records = match self.commit(observer) {

@@ -15,6 +15,7 @@ pub mod load;
 pub mod logbook;
 pub mod notary;
 pub mod order;
+pub mod rehearsed;
 
 mod batch;
 mod dry_runs;
@@ -27,6 +28,7 @@ mod run_name;
 mod secrets;
 mod socket;
 mod target_lock;
+mod watches;
 
 pub use calls::Calls;
 pub use error::EngineError;
@@ -38,3 +40,4 @@ pub use identity::whoami;
 pub use load::{is_live, load};
 pub use order::{Ordered, order};
 pub use people::{RosterFiles, check_signers, read_roster};
+pub use rehearsed::rehearsal_of;

@@ -11,7 +11,7 @@ use crate::catalog;
 use crate::diagnostic::code::plan as codes;
 use crate::diagnostic::{Diagnostic, Report, Source, SourceSpan, nearest};
 use crate::model::{Digest, Object, PersonId, Roster, StepId, TargetName, Value};
-use crate::runbook::{Runbook, Spanned};
+use crate::runbook::{self, Runbook, Spanned};
 
 /// What a plan is made from.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ pub fn check(input: BuildInput<'_>) -> Built {
 
 /// Whether a parameter without default may be left out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum MissingParams {
+pub(super) enum MissingParams {
     Refused,
     Allowed,
 }
@@ -113,6 +113,8 @@ fn made(input: &BuildInput<'_>, missing: MissingParams) -> Built {
             edited_by: input.edited_by.clone().ok().filter(|_| excludes_editor(input.runbook)).unwrap_or_default(),
             environment: input.runbook.environment.as_ref().map(|name| name.value.clone()),
             source: Digest::of(input.source.text.as_bytes()),
+            written: Some(input.runbook.written),
+            profile: None,
             base_dir: input.base_dir.clone(),
             params: scope.get("params").and_then(Value::as_object).cloned().unwrap_or_default(),
             window: window(input.runbook),
@@ -152,7 +154,7 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(input: &'a BuildInput<'a>, missing: MissingParams) -> Self {
+    pub fn new(input: &'a BuildInput<'a>, missing: MissingParams) -> Self {
         let mut report = Report::default();
         let links = Links::new(input.runbook, &mut report);
         let planned = vec![None; links.steps.len()];
@@ -231,7 +233,7 @@ impl<'a> Builder<'a> {
         params
     }
 
-    fn targets(&mut self) -> BTreeMap<TargetName, PlannedTarget> {
+    pub fn targets(&mut self) -> BTreeMap<TargetName, PlannedTarget> {
         let mut planned = BTreeMap::new();
         for target in &self.runbook.targets {
             let Some(spec) = catalog::connector(&target.connector.value) else {
@@ -308,11 +310,12 @@ pub(super) fn max_concurrent(runbook: &Runbook) -> u32 {
 }
 
 fn window(runbook: &Runbook) -> Option<Window> {
-    runbook.window.as_ref().map(|window| Window {
-        opens: window.opens.value,
-        closes: window.closes.value,
-        time_zone: window.time_zone.value.clone(),
-    })
+    runbook.window.as_ref().map(moments)
+}
+
+/// The moments of a window.
+pub(super) fn moments(window: &runbook::Window) -> Window {
+    Window { opens: window.opens.value, closes: window.closes.value, time_zone: window.time_zone.value.clone() }
 }
 
 fn witness(runbook: &Runbook) -> Option<WitnessPolicy> {

@@ -31,6 +31,7 @@ mod interlock_text;
 mod links;
 mod path_back;
 mod people;
+mod profile;
 mod rehearsed;
 mod scope;
 mod typing;
@@ -50,7 +51,7 @@ pub use interlock::{Interlock, InterlockLaw};
 pub use items::item_id;
 pub use order::Graph;
 pub use param::Param;
-pub use plan::{Movement, Plan, PlanContent, PlannedTarget, StoredPlanError, Window, WitnessPolicy};
+pub use plan::{Movement, Plan, PlanContent, PlannedTarget, Profile, StoredPlanError, Window, WitnessPolicy};
 pub use step::{
     Approvers, BreakGlass, Exclusion, InDoubt, OnDeadline, OnFailure, PlannedStep, PlannedUndo, Retry, Section, SignatureRule,
     StepIndex, StepKind, UndoScope, Wait,

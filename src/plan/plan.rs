@@ -28,6 +28,12 @@ pub struct PlanContent {
     pub environment: Option<String>,
     /// Digest of the runbook's own text.
     pub source: Digest,
+    /// Digest of what is written but for what differs between profiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Digest>,
+    /// The profile whose targets stand for the live ones; none in a live run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// The folder of the runbook file; relative paths start there.
     pub base_dir: String,
     /// The parameters, defaults filled in.
@@ -76,6 +82,14 @@ pub struct WitnessPolicy {
     /// How old the newest checkpoint of an active run may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<Span>,
+}
+
+/// The profile that a rehearsal for real runs under.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Its name: that of its file.
+    pub name: String,
 }
 
 /// The `move:` of a runbook: which side is left, which is entered, and what decides where users go.

@@ -209,6 +209,9 @@ pub enum Wait {
         /// How old the evidence may be: how long ago the steps before the gate ended.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         evidence_within: Option<Span>,
+        /// How long ago the same steps were run under a profile and succeeded, at most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rehearsed_within: Option<Span>,
         /// Who may fill any place once the deadline has passed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         escalate_to: Option<RoleName>,

@@ -33,7 +33,7 @@ impl Builder<'_> {
                 let (deadline, on_deadline) = (span("deadline"), on_deadline(text("on_deadline")));
                 let escalate_to = self.escalation(text("escalate_to"), on_deadline, node, call.action.span);
                 let break_glass = self.glass(values.get("break_glass"), place(node, "break_glass", call.action.span));
-                let evidence_within = span("evidence_within");
+                let (evidence_within, rehearsed_within) = (span("evidence_within"), span("rehearsed_within"));
                 Some(Wait::Approval {
                     approvers,
                     not,
@@ -41,6 +41,7 @@ impl Builder<'_> {
                     on_deadline,
                     signature,
                     evidence_within,
+                    rehearsed_within,
                     escalate_to,
                     break_glass,
                 })

@@ -42,6 +42,8 @@ pub fn random_plan(chance: &mut Chance) -> Plan {
         edited_by: Vec::new(),
         environment: None,
         source: Digest::ZERO,
+        written: None,
+        profile: None,
         base_dir: ".".to_owned(),
         params: Object::from_iter([("items".to_owned(), items)]),
         window: None,
@@ -164,6 +166,7 @@ fn waiting(chance: &mut Chance, id: &str) -> PlannedStep {
                 on_deadline,
                 signature: SignatureRule::Accepted,
                 evidence_within: None,
+                rehearsed_within: None,
                 escalate_to: None,
                 break_glass: None,
             }

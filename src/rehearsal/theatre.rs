@@ -122,7 +122,7 @@ pub fn rehearsal(plan: &Plan, history: &History, wishes: &Wishes) -> Readiness {
     Readiness {
         runbook: plan.content().runbook.clone(),
         plan: plan.digest(),
-        rehearsed: plan.rehearsal_digest(),
+        rehearsed: plan.shape(),
         unproven: unproven::list(plan, wishes),
         modelled: modelled(plan),
         unmeasured: theatre.unmeasured(),

@@ -1,5 +1,5 @@
 //! What can happen in a run, in the past tense. The journal is a list of these and the state is their fold.
-use super::{Resolver, RollbackCause, SkipReason};
+use super::{Resolver, RollbackCause, RunNote, SkipReason};
 use crate::model::{Actor, Digest, Finding, RunId, RunOutcome, StepId, Timestamp, Touch, Value};
 
 /// Something that happened.
@@ -52,10 +52,8 @@ pub enum Event {
         reason: String,
     },
     /// A person ended the pause.
-    Continued {
-        /// Who.
-        by: Actor,
-    },
+    #[expect(missing_docs, reason = "a person and nothing else")]
+    Continued { by: Actor },
     /// The run turned back.
     RollbackStarted {
         /// Why.
@@ -116,15 +114,11 @@ pub enum Event {
         evidence: Value,
     },
     /// A hold or a window wait was over, or the delay after the glass of a gate was broken.
-    WaitEnded {
-        /// The step.
-        step: StepId,
-    },
+    #[expect(missing_docs, reason = "a step and nothing else")]
+    WaitEnded { step: StepId },
     /// The deadline of an approval or a task passed. It never approves.
-    WaitExpired {
-        /// The step.
-        step: StepId,
-    },
+    #[expect(missing_docs, reason = "a step and nothing else")]
+    WaitExpired { step: StepId },
     /// A person approved.
     ApprovalGranted {
         /// The step.
@@ -177,6 +171,9 @@ pub enum Event {
         /// Who targets say they are now, where that is the reason.
         targets: Value,
     },
+    /// Something was noted about the run as a whole.
+    #[expect(missing_docs, reason = "the note and nothing else")]
+    RunNoted { note: RunNote },
     /// The roster, or a file of keys that it names, is not what it was when the plan was made.
     RosterChanged {
         /// The roster as it is now; null where it cannot be read.

@@ -88,6 +88,7 @@ impl State {
             }
             Event::RunReopened { .. } => self.reopen(at)?,
             Event::RosterChanged { roster } => self.change_people(roster)?,
+            Event::RunNoted { note } => self.take_note(note)?,
             _ => return self.fold_step(event, at),
         }
         Ok(())

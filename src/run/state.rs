@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::guard::Guard;
+use super::note::Noted;
 use super::rollback_clock::WayBack;
 use super::undo_pass::UndoPass;
 use super::{RollbackCause, StepStatus};
@@ -159,6 +160,8 @@ pub struct State {
     pub(super) guard: Option<Guard>,
     /// What the way back takes now, where a window closes.
     pub(super) way_back: WayBack,
+    /// What was noted about the run as a whole.
+    pub(super) noted: Noted,
 }
 
 impl State {
@@ -208,6 +211,7 @@ impl State {
             answers: BTreeMap::new(),
             guard,
             way_back,
+            noted: Noted::default(),
         }
     }
 
@@ -323,11 +327,6 @@ impl State {
     /// The orders against this protected step that wait for a second person: the order and who gave it.
     pub fn first_orders(&self, instance: Instance) -> &[(String, String)] {
         self.first_orders.get(&instance).map_or(&[], Vec::as_slice)
-    }
-
-    /// Steps that only a person can move on, in plan order.
-    pub fn awaited(&self) -> impl Iterator<Item = Instance> + '_ {
-        self.instances().filter(|i| self.step(*i).status.needs_person())
     }
 
     pub(super) fn def(&self, instance: Instance) -> StepIndex {

@@ -8,6 +8,11 @@ use crate::plan::{OnDeadline, Wait};
 type Folded = Result<(), String>;
 
 impl State {
+    /// Steps that only a person can move on, in plan order.
+    pub fn awaited(&self) -> impl Iterator<Item = Instance> + '_ {
+        self.instances().filter(|i| self.step(*i).status.needs_person())
+    }
+
     pub(super) fn grant(&mut self, step: &StepId, by: &Actor, at: Timestamp) -> Folded {
         let i = self.known(step)?;
         let approvers = match &self.planned(i).wait {

@@ -127,11 +127,12 @@ impl State {
         Ok(())
     }
 
-    /// Whether the evidence of a gate is as young as the gate asks for.
+    /// Whether what a gate shows is as young as the gate asks for: its evidence, and the rehearsal.
     ///
     /// # Errors
     /// Which part of it is older.
     pub(super) fn is_fresh(&self, i: Instance, now: Timestamp) -> Result<(), String> {
+        self.is_rehearsed(i, now)?;
         let Some(Wait::Approval { evidence_within: Some(limit), .. }) = &self.planned(i).wait else { return Ok(()) };
         let before = self.planned(i).needs.iter().map(|need| Instance::of(*need));
         let old = |need: &Instance| self.step(*need).ended.is_some_and(|ended| now.since(ended) > limit.as_duration());

@@ -4,7 +4,7 @@
 
 use super::{Entry, Node, ParamDecl};
 use crate::diagnostic::SourceSpan;
-use crate::model::{PersonId, RoleName, Span, StepId, TargetName, Timestamp, Value, WitnessLevel};
+use crate::model::{Digest, Object, PersonId, RoleName, Span, StepId, TargetName, Timestamp, Value, WitnessLevel};
 
 /// A value and where it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,6 +32,9 @@ impl<T> Spanned<T> {
 pub struct Runbook {
     /// `pointsman`: the version of the language; always 1 today.
     pub version: Spanned<u32>,
+    /// The digest of everything that is written but for what differs between profiles (`targets`, `environment`, `window`,
+    /// `roster`, `owner`, `title`, defaults of parameters); spaces and remarks do not count.
+    pub written: Digest,
     /// `runbook`: its name, a well-formed name.
     pub name: Spanned<String>,
     /// `title`: for people.
@@ -62,6 +65,21 @@ pub struct Runbook {
     pub finally: Vec<Step>,
     /// `rollback`.
     pub rollback: Option<Rollback>,
+}
+
+/// A profile: other targets for the same steps. Whether it fits a runbook is for the planner.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Profile {
+    /// Its first key.
+    pub span: SourceSpan,
+    /// `targets`, in written order; names are distinct.
+    pub targets: Vec<Target>,
+    /// `params`.
+    pub params: Object,
+    /// `environment`.
+    pub environment: Option<Spanned<String>>,
+    /// `window`.
+    pub window: Option<Window>,
 }
 
 /// `window`: when a run may act. Times are local times of `time_zone` that exist exactly once; it opens before it closes.

@@ -330,6 +330,23 @@ pub static ROSTER: Table = Table {
     ],
 };
 
+/// A profile: other targets for the same steps.
+pub static PROFILE: Table = Table {
+    what: "a profile",
+    example: "{ targets: { old: { connector: sqlite, path: staging-old.db } } }",
+    open: false,
+    keys: &[
+        Key::optional(
+            "targets",
+            Form::Blocks(&TARGET, 0),
+            "every target of the runbook, elsewhere; relative paths start where its own do",
+        ),
+        Key::optional("params", Form::Open, "values of the runbook's parameters; what the command line gives wins"),
+        Key::optional("environment", Form::Text, "where it acts: what a protected gate asks for; the name of the file when none"),
+        Key::optional("window", Form::Block(&WINDOW), "when the rehearsal may act; at any time when none"),
+    ],
+};
+
 /// One entry of `persons`.
 pub static PERSON: Table = Table {
     what: "a person",

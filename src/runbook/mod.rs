@@ -21,9 +21,9 @@ mod lower;
 mod scalar;
 
 pub use document::{
-    Call, Defaults, Expectation, InDoubtChoice, Interlock, InterlockText, Move, OnFailureChoice, RetryRule, Rollback, Runbook,
-    Spanned, Step, Target, Undo, UndoScope, Window, Work,
+    Call, Defaults, Expectation, InDoubtChoice, Interlock, InterlockText, Move, OnFailureChoice, Profile, RetryRule, Rollback,
+    Runbook, Spanned, Step, Target, Undo, UndoScope, Window, Work,
 };
-pub use lower::{parse, parse_roster};
+pub use lower::{parse, parse_profile, parse_roster};
 pub use node::{Entry, Node, NodeKind, Scalar, ScalarStyle, ScalarValue, SecretProblem};
 pub use param::{ParamDecl, ParamKind, ParamRule};

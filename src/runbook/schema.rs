@@ -1,4 +1,4 @@
-//! The JSON Schemas of a runbook and of a roster, for editors: made from the tables that lowering reads and from the
+//! The JSON Schemas of a runbook, of a roster and of a profile, for editors: made from the tables that lowering reads and from the
 //! catalog, so that a key cannot be in one and not in the other.
 //!
 //! The schema checks shape. What depends on the rest of the document (names, templates, the graph) only `check` knows, and
@@ -36,10 +36,7 @@ pub fn runbook_schema() -> Value {
     let mut action = json!({ "allOf": catalog::actions().map(with_of).collect::<Vec<_>>() });
     insert(&mut action, "properties/action/enum", catalog::actions().map(|action| action.name).collect());
     definitions.insert("action".to_owned(), action);
-    let mut target = block(&language::TARGET);
-    insert(&mut target, "allOf", Value::Array(catalog::connectors().map(settings_of).collect()));
-    insert(&mut target, "properties/connector/enum", catalog::connectors().map(|connector| connector.name).collect());
-    definitions.insert("target".to_owned(), target);
+    definitions.insert("target".to_owned(), target());
     definitions.insert("parameter".to_owned(), block(&language::PARAM));
     definitions.insert("parameter_items".to_owned(), block(&language::PARAM_ITEM));
     definitions.insert("condition".to_owned(), condition(&json!({ "type": "number" }), &json!({ "type": "array" })));
@@ -58,9 +55,24 @@ pub fn roster_schema() -> Value {
     document("The people of a Pointsman runbook", "people.schema.json", block(&language::ROSTER), definitions)
 }
 
+/// The JSON Schema of a profile.
+pub fn profile_schema() -> Value {
+    let mut definitions = Object::new();
+    definitions.insert("target".to_owned(), target());
+    definitions.insert("secret".to_owned(), secret());
+    document("Other targets for a Pointsman runbook", "profile.schema.json", block(&language::PROFILE), definitions)
+}
+
 /// The text of a schema as it is stored in `schemas/`.
 pub fn stored(schema: &Value) -> String {
     format!("{schema:#}\n")
+}
+
+fn target() -> Value {
+    let mut target = block(&language::TARGET);
+    insert(&mut target, "allOf", Value::Array(catalog::connectors().map(settings_of).collect()));
+    insert(&mut target, "properties/connector/enum", catalog::connectors().map(|connector| connector.name).collect());
+    target
 }
 
 fn document(title: &str, id: &str, body: Value, definitions: Object) -> Value {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{TargetName, Value};
+use crate::model::TargetName;
 use crate::plan::{Plan, PlannedTarget};
 
 /// The names of targets. Two targets with one address are one place: another account there does not make another system.
@@ -33,7 +33,7 @@ impl Names {
         let mut known: Vec<(&TargetName, String)> = Vec::new();
         let mut places = BTreeMap::new();
         for name in first.chain(content.targets.keys()) {
-            let Some(address) = content.targets.get(name).and_then(address) else { continue };
+            let Some(address) = content.targets.get(name).and_then(PlannedTarget::address) else { continue };
             let same = known.iter().find(|(_, other)| *other == address).map_or(name, |(place, _)| place);
             places.entry(name.to_string()).or_insert_with(|| same.to_string());
             known.push((name, address));
@@ -92,21 +92,4 @@ impl Names {
 /// Whether the entry that `move` names is the one that is meant: the target, or a part of it.
 fn covers(written: &str, entry: &str) -> bool {
     written == entry || written.split('/').next() == Some(entry) || entry.split('/').next() == Some(written)
-}
-
-/// Where a target is, without the account that is used there.
-fn address(target: &PlannedTarget) -> Option<String> {
-    let settings = target.settings.shown();
-    let said = ["url", "path", "address", "addresses"].into_iter().find_map(|key| settings.get(key).filter(|v| !v.is_null()))?;
-    let text = match said {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let place = match (text.split_once("://"), text.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://{place}"),
-        (Some(_) | None, _) => text,
-    };
-    // A broker's virtual hosts share its address and nothing else.
-    let part = settings.get("vhost").and_then(Value::as_str).map_or_else(String::new, |vhost| format!(" {vhost}"));
-    Some(format!("{} {place}{part}", target.connector))
 }

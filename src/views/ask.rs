@@ -2,6 +2,7 @@
 
 use super::Invocation;
 use super::clock::coarse;
+use super::rehearsed;
 use crate::model::{Actor, StepId, Timestamp};
 use crate::plan::{Approvers, Exclusion, InDoubt, Section, StepKind, Wait};
 use crate::run::{Instance, Phase, State, StepStatus};
@@ -16,6 +17,8 @@ pub struct Ask {
     /// Who is asked: `commander: 0 of 1`.
     pub of: String,
     /// The question, the task or the last error.
+    pub question: String,
+    /// The same, and below it what a person has to know with it.
     pub text: String,
     /// Until when; what happens then is the plan's business.
     pub until: Option<Timestamp>,
@@ -56,14 +59,16 @@ fn clock_ask(state: &State, how: &Invocation) -> Option<Ask> {
     let (run, clock) = (state.run()?, state.rollback_clock().filter(|_| state.is_held_by_the_clock())?);
     let back = on_run("rollback", format!("{} --reason WHY", how.on_run("rollback", run)), "turn back now");
     let on = on_run("continue", how.on_run("continue", run), "go on: a later way back outlasts the window");
+    let text = format!(
+        "The rollback clock ran out: the way back takes up to {}, longer than the window is open. Nothing new starts.",
+        coarse(clock.path_back.as_duration())
+    );
     Some(Ask {
         step: StepId::new("run"),
         status: StepStatus::Held,
         of: state.plan().content().rollback_role.as_ref().map_or_else(|| "the operator".to_owned(), |role| role.to_string()),
-        text: format!(
-            "The rollback clock ran out: the way back takes up to {}, longer than the window is open. Nothing new starts.",
-            coarse(clock.path_back.as_duration())
-        ),
+        question: text.clone(),
+        text,
         until: None,
         overdue: false,
         manual: Vec::new(),
@@ -132,11 +137,13 @@ fn ask(state: &State, i: Instance, how: &Invocation) -> Ask {
         }
         _ => (planned.owner.as_ref().map_or_else(|| "the operator".to_owned(), |owner| owner.to_string()), error),
     };
+    let rehearsal = rehearsed::at_gate(state, i, None).filter(|_| step.status == StepStatus::AwaitingPeople);
     Ask {
         step: state.id(i).clone(),
         status: step.status,
         of,
-        text: text.to_owned(),
+        question: text.to_owned(),
+        text: rehearsal.map_or_else(|| text.to_owned(), |rehearsal| format!("{text}\n{rehearsal}")),
         until: step.until.filter(|_| step.status == StepStatus::AwaitingPeople),
         overdue: detail.is_some_and(|d| d.overdue),
         manual: detail.map_or_else(Vec::new, |d| d.manual.clone()),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::clock::coarse;
-use super::{Clock, Line, Tone};
+use super::{Clock, Line, Tone, rehearsed};
 use crate::run::{CardLine, State};
 
 /// The card of a run.
@@ -20,7 +20,8 @@ pub fn text(state: &State) -> Vec<Line> {
         let text = format!("the way back takes up to {path}: turn back by {} {}", wall.moment(clock.last_moment()), wall.zone());
         Line::toned(Tone::Wait, text)
     });
-    clock.into_iter().chain(lines(&card)).collect()
+    let mark = rehearsed::mark(state.plan()).map(|mark| Line::toned(Tone::Wait, format!("{mark}: not the live targets")));
+    mark.into_iter().chain(clock).chain(lines(&card)).collect()
 }
 
 /// The lines of a card.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::plan::in_a_row;
-use super::{Clock, Invocation, Line, Tone, asks, clock};
+use super::{Clock, Invocation, Line, Tone, asks, clock, rehearsed};
 use crate::model::{StepId, TargetName, Timestamp};
+use crate::run::note::REHEARSAL;
 use crate::run::{Event, Instance, Record, State};
 
 /// What a person should see before deciding; empty when the step asks nothing now.
@@ -26,11 +27,17 @@ pub fn text(state: &State, records: &[Record], step: &StepId, now: Timestamp) ->
         let wall = Clock::of(state.plan());
         lines.push(fact("until", format!("{} {}, {}", wall.moment(until), wall.zone(), clock::until(until, now))));
     }
+    if let Some(mark) = rehearsed::mark(state.plan()) {
+        lines.push(fact("", format!("{mark}: not the live targets")));
+    }
+    let rehearsal = state.find(step).and_then(|i| rehearsed::at_gate(state, i, Some(now)));
+    lines.extend(rehearsal.map(|text| fact("", text)));
     lines.extend(state.find(step).into_iter().flat_map(|i| consequences(state, i)).map(|(name, text)| fact(name, text)));
     let evidence = evidence(state, records, step);
     if let Some(object) = evidence.as_object().filter(|object| !object.is_empty()) {
         lines.push(Line::new().and(Tone::Faint, "evidence"));
-        lines.extend(object.iter().map(|(key, value)| {
+        // The rehearsal is told with the question, in words.
+        lines.extend(object.iter().filter(|(key, _)| key.as_str() != REHEARSAL).map(|(key, value)| {
             let line = Line::plain(format!("  {key}: {}", shown(value)));
             match state.find(&StepId::new(key)).and_then(|i| state.step(i).ended) {
                 Some(ended) => line.and(Tone::Faint, format!(" ({} old)", clock::length(now.since(ended)))),
@@ -39,7 +46,7 @@ pub fn text(state: &State, records: &[Record], step: &StepId, now: Timestamp) ->
         }));
     }
     lines.push(Line::new());
-    lines.extend(ask.text.lines().map(|line| Line::plain("  ").and(Tone::Strong, line)));
+    lines.extend(ask.question.lines().map(|line| Line::plain("  ").and(Tone::Strong, line)));
     lines.push(Line::new());
     lines
 }

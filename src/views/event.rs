@@ -3,7 +3,7 @@
 use super::{Clock, Tone, clock};
 use crate::model::{Finding, RunOutcome, StepId, Value};
 use crate::plan::{Plan, StepKind, Wait};
-use crate::run::{Event, Resolver, RollbackCause, SkipReason};
+use crate::run::{Event, Resolver, RollbackCause, RunNote, SkipReason};
 
 /// An event as a person reads it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,6 +32,7 @@ pub fn tell<'a>(event: &'a Event, plan: &Plan, clock: &Clock) -> Told<'a> {
         | Event::RunEnded { .. }
         | Event::RunReopened { .. }
         | Event::RosterChanged { .. }
+        | Event::RunNoted { .. }
         | Event::CommandRefused { .. } => {
             let (tone, text) = of_run(event, clock);
             (None, tone, text)
@@ -114,6 +115,7 @@ fn of_run(event: &Event, clock: &Clock) -> (Tone, String) {
         Event::FinallyStarted { outcome } => (Tone::Faint, format!("finally: the run will end as {outcome}")),
         Event::RunEnded { outcome } => (outcome_tone(*outcome), format!("run ended: {outcome}")),
         Event::RunReopened { by } => (Tone::Wait, format!("taken up again by {}", by.name())),
+        Event::RunNoted { note } => noted(note),
         Event::RosterChanged { roster } if roster.is_null() => {
             (Tone::Bad, "the roster or its keys cannot be read any more: nobody can approve".to_owned())
         }
@@ -122,6 +124,20 @@ fn of_run(event: &Event, clock: &Clock) -> (Tone, String) {
         }
         Event::CommandRefused { command, by, reason } => (Tone::Wait, format!("{command} refused to {}: {reason}", by.name())),
         other => unreachable!("invariant: {other:?} is about a step"),
+    }
+}
+
+/// What was noted about the run as a whole.
+fn noted(note: &RunNote) -> (Tone, String) {
+    match note {
+        RunNote::Rehearsal { profile } => {
+            (Tone::Wait, format!("this is a rehearsal: its targets are those of the profile {profile}, not the live ones"))
+        }
+        RunNote::RehearsalSought { found, reason } if found.is_null() => (Tone::Bad, format!("no rehearsal counts: {reason}")),
+        RunNote::RehearsalSought { found, .. } => {
+            let text = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
+            (Tone::Plain, format!("rehearsed in {} under {}, which succeeded at {}", text("run"), text("profile"), text("ended")))
+        }
     }
 }
 

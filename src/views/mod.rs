@@ -17,6 +17,7 @@ pub mod live;
 pub mod night;
 pub mod plan;
 pub mod readiness;
+pub mod rehearsed;
 pub mod run_summary;
 pub mod runs;
 pub mod status;

@@ -3,7 +3,7 @@
 use super::event::{self, outcome_tone};
 use super::status::awaited;
 use super::steps::{self, Widths};
-use super::{Invocation, Line, Tone, clock};
+use super::{Invocation, Line, Tone, clock, rehearsed};
 use crate::model::{RunOutcome, Timestamp};
 use crate::plan::{PlannedUndo, Section};
 use crate::run::{Instance, Phase, State, StepStatus};
@@ -28,6 +28,7 @@ fn verdict(state: &State, outcome: RunOutcome) -> Line {
         state.started().zip(state.ended()).map_or_else(String::new, |(a, b)| format!(" after {}", clock::length(b.since(a))));
     let run = state.run().map_or("", |run| run.as_str());
     let line = Line::toned(Tone::Strong, run).and(Tone::Plain, "  ").and(outcome_tone(outcome), format!("{outcome}{took}"));
+    let line = rehearsed::mark(state.plan()).into_iter().fold(line, |line, mark| line.and(Tone::Wait, format!(" ({mark})")));
     match (outcome, state.cause()) {
         (RunOutcome::Succeeded, _) | (_, None) => line,
         (_, Some(cause)) => line.and(Tone::Plain, format!(": {}", event::cause(cause))),

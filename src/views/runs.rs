@@ -66,6 +66,9 @@ fn read(state: &State, life: Life, width: usize, now: Timestamp) -> Line {
         .cell(Tone::Faint, 19, Clock::utc().moment(started))
         .cell(Tone::Faint, 7, format!("{took:>7}"))
         .and(tone, word);
+    if let Some(profile) = &state.plan().content().profile {
+        line = line.and(Tone::Wait, format!(", rehearsal under {}", profile.name));
+    }
     if life == Life::Left && !is_over(state) {
         line = line.and(Tone::Wait, ", no executor");
     }

@@ -28,6 +28,7 @@ mod reference;
 mod rehearsal;
 mod schema;
 mod simulation;
+mod staging;
 mod status_table;
 mod time;
 mod views;

@@ -7,14 +7,14 @@ use pointsman::diagnostic::render::{Paint, render};
 use pointsman::diagnostic::{Code, Report, Severity, Source};
 use pointsman::model::{Object, Roster, Span, StepId};
 use pointsman::plan::{BuildInput, Built, Plan, StepIndex, build, check};
-use pointsman::runbook::{parse, parse_roster};
+use pointsman::runbook::{parse, parse_profile, parse_roster};
 use pointsman::safety::interlocks;
 use pointsman::views::plan as view;
 
 use super::diagnostics::golden;
 
 /// Everything that `pointsman check` says about a runbook, and its plan. A comment `# given: {…}` holds the parameters as
-/// `pointsman plan` would get them.
+/// `pointsman plan` would get them, and a comment `# profile: {…}` the profile that `--targets` would name.
 pub(crate) fn plan_text(name: &str, text: &str, folder: &Path) -> (Option<Plan>, Report) {
     let source = Source::new(name, text);
     let (runbook, mut report) = parse(&source);
@@ -29,6 +29,20 @@ pub(crate) fn plan_text(name: &str, text: &str, folder: &Path) -> (Option<Plan>,
     let built = if given.is_some() { build(input) } else { check(input) };
     let Built { plan, report: problems, places } = built;
     report.extend(problems);
+    let profile = text.lines().next().filter(|line| line.starts_with("# profile: "));
+    let plan = match profile {
+        Some(line) => plan.and_then(|plan| {
+            // The file of the profile is this text without all the rest, so that its places are places here.
+            let rest: String = text.lines().skip(1).map(|line| format!("\n{}", " ".repeat(line.len()))).collect();
+            let alone = Source::new(name, line.replacen("# profile: ", "           ", 1) + &rest);
+            let (profile, problems) = parse_profile(&alone);
+            report.extend(problems);
+            let (plan, problems) = plan.against(&runbook, &profile?, "staging", &alone);
+            report.extend(problems);
+            plan
+        }),
+        None => plan,
+    };
     if let Some(plan) = &plan {
         report.extend(interlocks(plan, &places));
     }

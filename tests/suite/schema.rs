@@ -28,7 +28,11 @@ fn good_files() -> Vec<PathBuf> {
 
 #[test]
 fn the_stored_schemas_are_those_that_are_generated() {
-    for (name, schema) in [("runbook.schema.json", schema::runbook_schema()), ("people.schema.json", schema::roster_schema())] {
+    for (name, schema) in [
+        ("runbook.schema.json", schema::runbook_schema()),
+        ("people.schema.json", schema::roster_schema()),
+        ("profile.schema.json", schema::profile_schema()),
+    ] {
         golden(&root().join("schemas").join(name), &schema::stored(&schema)).unwrap();
     }
 }

@@ -27,6 +27,8 @@ super::codes! {
     324 WINDOW_MISSING "a wait for a window that the runbook does not have";
     325 NO_SIGNERS "a signature that nobody can check";
     326 EDITOR "a last editor whom nobody can name";
+    327 PROFILE_LEFT "a profile that leaves out a target";
+    328 PROFILE_LIVE "a profile that leads to the live system";
     401 TEMPLATE_SYNTAX "a template that cannot be read";
     402 TEMPLATE_FORBIDDEN "a part of Handlebars that runbooks do not have";
     403 TEMPLATE_TOO_LARGE "a template that is too long or too deep";

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::part::OnDisk;
 use crate::model::{Actor, Digest, Finding, RunId, RunOutcome, StepId, Timestamp, Touch, Value};
-use crate::run::{Event, Resolver, RollbackCause, SkipReason};
+use crate::run::{Event, Resolver, RollbackCause, RunNote, SkipReason};
 
 /// Writes the mirror enum and both conversions, so that no event can be written and not read.
 macro_rules! events {
@@ -70,6 +70,7 @@ events! {
     }
     "approval_lapsed" ApprovalLapsed { "step" step: StepId, "by" by: Actor, "reason" reason: String }
     "gate_reopened" GateReopened { "step" step: StepId, "reason" reason: String, "targets" targets: Value }
+    "run_noted" RunNoted { "note" note: RunNote }
     "roster_changed" RosterChanged { "roster" roster: Value }
     "wait_rejected" WaitRejected { "step" step: StepId, "by" by: Actor, "reason" reason: String }
     "task_reported" TaskReported { "step" step: StepId, "by" by: Actor, "answers" answers: Value }

@@ -4,6 +4,7 @@
 //! literals, never derived from a Rust name.
 
 mod event;
+mod note;
 mod part;
 
 use serde::{Deserialize, Serialize};

@@ -5,16 +5,17 @@ mod expectation;
 mod form;
 mod interlock;
 mod param;
+mod profile;
 mod roster;
 mod step;
 mod window;
 mod witness;
 
-use super::document::{Defaults, Move, OnFailureChoice, RetryRule, Rollback, Runbook, Spanned, Target};
+use super::document::{Defaults, Move, OnFailureChoice, Profile, RetryRule, Rollback, Runbook, Spanned, Target};
 use super::{Node, language, reader};
 use crate::diagnostic::code::document as code;
 use crate::diagnostic::{Diagnostic, Report, Source, SourceSpan};
-use crate::model::{RoleName, Roster, TargetName};
+use crate::model::{Digest, RoleName, Roster, TargetName, Value};
 use block::Block;
 
 /// Reads a runbook.
@@ -29,6 +30,12 @@ pub fn parse(source: &Source) -> (Option<Runbook>, Report) {
 pub fn parse_roster(source: &Source) -> (Option<Roster>, Report) {
     let (roster, report) = read_with(source, Lowering::roster);
     (roster.filter(|_| !report.has_errors()), report)
+}
+
+/// Reads a profile. One comes only with a report that has no errors.
+pub fn parse_profile(source: &Source) -> (Option<Profile>, Report) {
+    let (profile, report) = read_with(source, Lowering::profile);
+    (profile.filter(|_| !report.has_errors()), report)
 }
 
 fn read_with<T>(source: &Source, lower: impl FnOnce(&mut Lowering, &Node) -> Option<T>) -> (Option<T>, Report) {
@@ -78,6 +85,7 @@ impl Lowering {
         let rollback = self.rollback(&block);
         Some(Runbook {
             version: self.keep(version)?,
+            written: written(root),
             name: self.keep(name)?,
             title,
             owner,
@@ -177,4 +185,20 @@ impl Lowering {
         let role = self.inner(block, key, &language::ROLE)?;
         self.name(&role, "role").map(|name| name.map(RoleName::new))
     }
+}
+
+/// The keys of a runbook that differ between the live night and its rehearsal by nature.
+const BY_NATURE: [&str; 6] = ["targets", "environment", "window", "roster", "owner", "title"];
+
+/// The digest of the rest. The defaults of parameters are values, and a value differs like one that is given.
+fn written(root: &Node) -> Digest {
+    let mut value = root.to_value();
+    if let Value::Object(keys) = &mut value {
+        keys.retain(|key, _| !BY_NATURE.contains(&key.as_str()));
+        let params = keys.get_mut("params").and_then(Value::as_object_mut);
+        for param in params.into_iter().flat_map(|params| params.values_mut()).filter_map(Value::as_object_mut) {
+            param.remove("default");
+        }
+    }
+    Digest::of(value.to_string().as_bytes())
 }

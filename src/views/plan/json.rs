@@ -25,6 +25,8 @@ pub fn json(plan: &Plan) -> Value {
         "title": content.title,
         "author": content.author,
         "source": content.source.to_string(),
+        "shape": plan.shape().to_string(),
+        "profile": content.profile.as_ref().map(|profile| &profile.name),
         "base_dir": content.base_dir,
         "params": content.params,
         "window": content.window,

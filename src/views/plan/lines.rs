@@ -3,7 +3,7 @@
 use super::levels::{items, levels, waits_for};
 use super::{times, wording};
 use crate::plan::{Plan, PlannedStep, PlannedUndo, Section, StepIndex, StepKind};
-use crate::views::{Line, Tone};
+use crate::views::{Line, Tone, rehearsed};
 
 /// How many items of a group are listed one by one.
 const LISTED_ITEMS: usize = 12;
@@ -50,6 +50,9 @@ fn heading(plan: &Plan) -> Vec<Line> {
     let author = content.author.as_ref().map_or_else(String::new, |author| format!(", written by {author}"));
     lines.push(Line::toned(Tone::Faint, format!("runbook {}{author}, plan {}", content.runbook, plan.digest().short())));
     let mut facts: Vec<(&str, String)> = Vec::new();
+    if let Some(mark) = rehearsed::mark(plan) {
+        facts.push(("profile", format!("{mark}: not the live targets")));
+    }
     if let Some(window) = &content.window {
         facts.push(("window", times::window(window)));
     }

@@ -41,11 +41,22 @@ fn on(action: &str, target: Option<&str>) -> String {
 /// Who decides at a gate and until when; nothing for steps that act.
 pub(super) fn awaits(wait: &Wait) -> Vec<String> {
     match wait {
-        Wait::Approval { approvers, not, deadline, on_deadline, signature, evidence_within, escalate_to, break_glass } => {
+        Wait::Approval {
+            approvers,
+            not,
+            deadline,
+            on_deadline,
+            signature,
+            evidence_within,
+            rehearsed_within,
+            escalate_to,
+            break_glass,
+        } => {
             let signed = if signature.is_accepted() { "" } else { "signed " };
             let mut lines = vec![format!("{signed}approval of {}{}", quorum(approvers), exclusions(not))];
             lines.extend(deadline.map(|deadline| format!("within {deadline}, {}", at_deadline(*on_deadline))));
             lines.extend(evidence_within.map(|span| format!("evidence at most {span} old")));
+            lines.extend(rehearsed_within.map(|span| format!("rehearsed under a profile at most {span} ago")));
             lines.extend(escalate_to.iter().map(|role| format!("after the deadline a {role} may fill any place")));
             lines.extend(break_glass.iter().map(|glass| {
                 let delay = glass.delay.map_or_else(String::new, |delay| format!(", or one after {delay}"));

@@ -11,7 +11,7 @@ pub fn json(found: &Readiness) -> Value {
     json!({
         "runbook": found.runbook,
         "plan": found.plan,
-        "rehearsal_digest": found.rehearsed,
+        "shape": found.rehearsed,
         "ready": findings.is_empty(),
         "nights": found.nights,
         "virtual_ms": found.virtual_ms,

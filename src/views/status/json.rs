@@ -15,6 +15,8 @@ pub fn json(state: &State, life: Life, how: &Invocation) -> Value {
         "run": state.run().map(|run| run.as_str()),
         "runbook": content.runbook,
         "title": content.title,
+        "rehearsal": content.profile.as_ref().map(|profile| json!({ "profile": profile.name })),
+        "rehearsed": state.plan().seeks_rehearsal().then(|| json!({ "by": state.rehearsed(), "missing": state.not_rehearsed() })),
         "plan": state.plan().digest(),
         "record": state.last_seq(),
         "epoch": state.epoch(),
@@ -118,6 +120,7 @@ pub fn brief(state: &State, life: Life, now: Timestamp) -> Value {
     json!({
         "run": state.run().map(|run| run.as_str()),
         "runbook": state.plan().content().runbook,
+        "rehearsal": state.plan().content().profile.is_some(),
         "phase": phase_word(state.phase()),
         "outcome": outcome(state),
         "executor": matches!(life, Life::Driven),

@@ -7,7 +7,7 @@ use crate::model::{RunOutcome, Timestamp};
 use crate::run::{Phase, State};
 use crate::views::event::{self, outcome_tone};
 use crate::views::steps::{self, Widths};
-use crate::views::{Clock, Invocation, Line, Tone, asks, clock};
+use crate::views::{Clock, Invocation, Line, Tone, asks, clock, rehearsed};
 
 /// The whole status.
 pub fn text(state: &State, now: Timestamp, life: Life, how: &Invocation) -> Vec<Line> {
@@ -30,7 +30,11 @@ pub fn text(state: &State, now: Timestamp, life: Life, how: &Invocation) -> Vec<
 pub fn heading(state: &State, now: Timestamp) -> Line {
     let run = state.run().map_or("(no run)", |run| run.as_str());
     let (tone, doing) = doing(state);
-    let mut line = Line::toned(Tone::Strong, run).and(Tone::Plain, "  ").and(tone, doing);
+    let mut line = Line::toned(Tone::Strong, run).and(Tone::Plain, "  ");
+    if let Some(mark) = rehearsed::mark(state.plan()) {
+        line = line.and(Tone::Wait, mark).and(Tone::Plain, "  ");
+    }
+    line = line.and(tone, doing);
     if let Some(started) = state.started() {
         line = line.and(Tone::Faint, format!("  {}", clock::coarse(state.ended().unwrap_or(now).since(started))));
     }
@@ -65,6 +69,9 @@ fn about(state: &State, now: Timestamp, life: Life, wall: &Clock) -> Vec<Line> {
         format!("{}: {}", content.runbook, content.title)
     };
     lines.push(fact("runbook", Tone::Plain, title));
+    if let Some(mark) = rehearsed::mark(state.plan()) {
+        lines.push(fact("", Tone::Wait, format!("{mark}: not the live targets")));
+    }
     lines.push(fact("plan", Tone::Plain, state.plan().digest().to_string()));
     if let (Some(started), Some(starter)) = (state.started(), state.starter()) {
         lines.push(fact("started", Tone::Plain, format!("{} {} by {starter}", wall.moment(started), wall.zone())));

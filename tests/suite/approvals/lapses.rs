@@ -4,8 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use pointsman::authority::Decision;
-use pointsman::model::{Actor, Value};
-use pointsman::run::{Answer, Command, Event, Input, StepStatus};
+use pointsman::model::{Actor, Rehearsed, RunId, Timestamp, Value};
+use pointsman::run::{Answer, Command, Event, Input, RunNote, StepStatus};
 
 use super::{ROSTER, RUNBOOK, Stage};
 
@@ -191,4 +191,56 @@ fn a_target_that_answers_as_another_server_closes_the_gate_before_anything_is_se
     assert_eq!(stage.approve("bob", "dba"), Answer::Accepted);
     assert_eq!(stage.status("act"), StepStatus::Succeeded, "approved as what it is now");
     assert_eq!(stage.replayed().step(stage.at("act")).status, StepStatus::Succeeded);
+}
+
+/// A rehearsal as the executor finds it, which ended so long ago.
+fn rehearsal(stage: &Stage, run: &str, ago: Duration) -> Input {
+    let found = Rehearsed {
+        run: RunId::new(run),
+        profile: "staging".to_owned(),
+        ended: Timestamp::from_millis(stage.now.as_millis() - i64::try_from(ago.as_millis()).unwrap()),
+        shape: stage.state().plan().shape(),
+        chain: super::chain(1),
+        passed_over: Vec::new(),
+        other_params: Vec::new(),
+    };
+    Input::Noted(RunNote::RehearsalSought { found: serde_json::to_value(found).unwrap(), reason: String::new() }.event())
+}
+
+#[test]
+fn a_rehearsal_that_grew_too_old_or_is_another_one_closes_the_gate() {
+    let hour = Duration::from_secs(3_600);
+    let mut stage = Stage::of(&RUNBOOK.replace("not: [starter", "rehearsed_within: 168h, not: [starter"), ROSTER);
+    assert!(matches!(stage.approve("alice", "dba"), Answer::Forbidden(why) if why.contains("nobody has looked for one yet")));
+    let none = RunNote::RehearsalSought { found: Value::Null, reason: "late ended as rolled back".to_owned() };
+    stage.turn(vec![Input::Noted(none.event())]);
+    assert!(
+        matches!(stage.approve("alice", "dba"), Answer::Forbidden(why) if why.contains("none counts: late ended as rolled back"))
+    );
+    // Half an hour before it is too old.
+    let found = rehearsal(&stage, "first", 167 * hour + hour / 2);
+    stage.turn(vec![found]);
+    assert_eq!(stage.approve("alice", "dba"), Answer::Accepted);
+    stage.later(hour * 3 / 4);
+    assert!(matches!(stage.approve("bob", "dba"), Answer::Forbidden(why) if why.contains("the last one, first, ended at")));
+    assert!(
+        lapsed(&stage)[0].contains("alice: the gate asks for a rehearsal of these steps within 168h"),
+        "{:?}",
+        lapsed(&stage)
+    );
+    // What was signed about one rehearsal does not count for another.
+    let found = rehearsal(&stage, "second", hour);
+    stage.turn(vec![found]);
+    assert_eq!(stage.approve("alice", "dba"), Answer::Accepted);
+    let found = rehearsal(&stage, "third", hour);
+    stage.turn(vec![found]);
+    stage.settle();
+    assert!(lapsed(&stage)[1].contains("alice: the statement is about another evidence"), "{:?}", lapsed(&stage));
+    assert_eq!(stage.approve("alice", "dba"), Answer::Accepted);
+    assert_eq!(stage.approve("bob", "dba"), Answer::Accepted);
+    assert_eq!(stage.status("act"), StepStatus::Succeeded);
+    // Used is used.
+    stage.later(200 * hour);
+    stage.settle();
+    assert_eq!(stage.status("gate"), StepStatus::Succeeded);
 }

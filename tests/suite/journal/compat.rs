@@ -24,6 +24,7 @@ fn events_of_the_corpus() -> Vec<Event> {
                 | Event::ApprovalLapsed { .. }
                 | Event::GateReopened { .. }
                 | Event::RosterChanged { .. }
+                | Event::RunNoted { .. }
                 | Event::StartRefused { .. }
         )
     };

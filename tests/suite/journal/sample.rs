@@ -6,7 +6,7 @@ use pointsman::journal::{Nonce, Writer};
 use pointsman::model::{
     Actor, Authentication, Digest, Finding, PersonId, RoleName, RunId, RunOutcome, StepId, Timestamp, Touch, Value,
 };
-use pointsman::run::{Event, Record, Resolver, RollbackCause, SkipReason};
+use pointsman::run::{Event, Record, Resolver, RollbackCause, RunNote, SkipReason};
 use serde_json::json;
 
 pub const NONCE: Nonce = Nonce::from_bytes([7; 16]);
@@ -89,6 +89,8 @@ pub fn every_event() -> Vec<Event> {
         Event::ApprovalLapsed { step: step(), by: carol(), reason: text() },
         Event::GateReopened { step: step(), reason: text(), targets: json!({"new": {"server_id": 910}}) },
         Event::RosterChanged { roster: Value::Null },
+        RunNote::Rehearsal { profile: "staging".to_owned() }.event(),
+        RunNote::RehearsalSought { found: Value::Null, reason: text() }.event(),
         Event::WaitRejected { step: step(), by: alice(), reason: text() },
         Event::TaskReported { step: step(), by: alice(), answers: value() },
         Event::StepConfirmed { step: step(), by: alice() },
