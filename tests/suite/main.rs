@@ -3,6 +3,7 @@
 
 mod approvals;
 mod cli;
+mod console_assets;
 mod demo_night;
 mod demo_runbooks;
 mod demo_shop;

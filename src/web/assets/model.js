@@ -1,0 +1,40 @@
+// A run as the page knows it: a snapshot, and every patch since.
+
+const LOG_LINES = 300;
+
+export class Night {
+  constructor(snapshot) {
+    Object.assign(this, snapshot);
+    this.rows = new Map(snapshot.steps.map((row) => [row.id, row]));
+    delete this.steps;
+  }
+
+  /** Takes a patch in, and says which rows it changed. */
+  apply(patch) {
+    const { steps, log, ...small } = patch;
+    Object.assign(this, small);
+    steps.forEach((row) => this.rows.set(row.id, row));
+    if (log.length) this.log = this.log.concat(log).slice(-LOG_LINES);
+    return steps.map((row) => row.id);
+  }
+
+  get ended() {
+    return this.head.phase === "ended";
+  }
+
+  /** The rows that owe the way back something, in the order in which it is undone. */
+  card() {
+    if (this.head.past_no_return) return [];
+    return [...this.rows.values()].filter((row) => row.card).sort((a, b) => b.place[0] - a.place[0] || b.place[1] - a.place[1]);
+  }
+
+  /** The rows with the youngest evidence. */
+  evidence(count) {
+    const shown = [...this.rows.values()].filter((row) => row.evidence);
+    return shown.sort((a, b) => (a.evidence.at < b.evidence.at ? 1 : -1)).slice(0, count);
+  }
+
+  items(group) {
+    return [...this.rows.values()].filter((row) => row.group === group);
+  }
+}

@@ -1,0 +1,100 @@
+// The night screen of one run. Parts are made once; a patch redraws only what it changed, with the next frame.
+
+import * as api from "./api.js";
+import { asksPart } from "./asks.js";
+import { batched, h, mark, say, section } from "./dom.js";
+import { cardPart, evidencePart, factsPart, logPart, peoplePart } from "./facts.js";
+import { graphPart } from "./graph.js";
+import { headPart } from "./head.js";
+import { Night } from "./model.js";
+import { ordersPart } from "./orders.js";
+import { stepPart } from "./step.js";
+import { Stream } from "./stream.js";
+import * as time from "./time.js";
+import { t } from "./words.js";
+
+export async function nightPage(main, run, session, leave) {
+  let night;
+  try {
+    const snapshot = await api.snapshot(run);
+    time.hear(snapshot.head.now);
+    night = new Night(snapshot);
+  } catch (problem) {
+    if (problem.status === 401) return leave();
+    main.append(h("div", { class: "page" }, h("h1", {}, run), h("p", { class: "trouble", role: "alert" }, problem.message)));
+    return { title: run };
+  }
+
+  const context = { run, session, select: (id) => step.select(id), night: () => night };
+  const step = stepPart(context);
+  const [graph, orders, log, card] = [graphPart(context), ordersPart(context), logPart(context), cardPart(context)];
+  const asks = asksPart(context);
+  const parts = [headPart(context), asks, orders, graph, step, evidencePart(context), factsPart(context), card, peoplePart(context), log];
+  const banner = h("p", { class: "banner", role: "status", hidden: true });
+  const [head, asked, ordered, drawn, picked, evidence, facts, carded, people, logged] = parts.map((part) => part.element);
+  main.append(
+    banner,
+    head,
+    h(
+      "div",
+      { class: "night-grid" },
+      h("div", { class: "left" }, drawn),
+      h("div", { class: "right" }, asked, picked, ordered, carded, people),
+      h("div", { class: "middle" }, evidence, facts, logged),
+    ),
+  );
+
+  const changed = new Set();
+  let whole = true;
+  const draw = batched(() => {
+    parts.forEach((part) => part.update(night, whole ? null : changed));
+    changed.clear();
+    whole = false;
+    document.title = title();
+  });
+  const title = () => `${night.asks.length ? `(${night.asks.length}) ` : ""}${run} · Pointsman`;
+  draw();
+
+  const stream = new Stream(run, night.seq, told, connected);
+  const timer = setInterval(tick, 1_000);
+  tick();
+
+  function told(kind, said) {
+    if (kind === "patch" && said.seq >= night.seq) {
+      time.hear(said.head.now);
+      night.apply(said).forEach((id) => changed.add(id));
+      draw();
+    } else if (kind === "snapshot") {
+      night = new Night(said);
+      whole = true;
+      draw();
+    } else if (kind === "refused") {
+      leave();
+    }
+  }
+
+  function connected(open) {
+    tick();
+    // What came while nobody listened is sent again from the last record that was heard.
+    if (open) draw();
+  }
+
+  function tick() {
+    parts.forEach((part) => part.tick?.());
+    const cut = !stream.open && !stream.ended;
+    const age = time.length(Date.now() - stream.heard);
+    say(banner, cut ? t("not_connected", { age }) : "");
+    banner.hidden = !cut;
+    main.classList.toggle("stale", cut);
+    mark(main, "data-connected", stream.ended ? "ended" : String(stream.open));
+  }
+
+  return {
+    title: run,
+    close() {
+      stream.close();
+      clearInterval(timer);
+    },
+    keys: { ...graph.keys, a: asks.focus, o: orders.focus, l: log.focus, c: card.focus },
+  };
+}
