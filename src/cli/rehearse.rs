@@ -20,6 +20,7 @@ Examples:
   pointsman rehearse night.yaml                               the quiet night: how long, who is needed, when
   pointsman rehearse night.yaml --fail each                   every step fails, in every way it can: where does the run end?
   pointsman rehearse night.yaml --fail each --crash each      and the executor dies after every turn of each of these nights
+  pointsman rehearse night.yaml --fail-undo each              every undo fails: who mends it, and what if nobody can?
   pointsman rehearse night.yaml --absent commander            nobody of this role answers
   pointsman rehearse night.yaml --slow catch-up=3x --lag plateau
   pointsman rehearse night.yaml --seeds 1000                  a thousand nights with troubles drawn from seeds
@@ -40,6 +41,9 @@ pub struct RehearseArgs {
     /// This step fails, in every way that it can; `each` for every step
     #[arg(long, value_name = "STEP")]
     fail: Vec<String>,
+    /// The undo of this step fails, in every way that it can, and people mend it, undo it by hand, or give it up
+    #[arg(long, value_name = "STEP")]
+    fail_undo: Vec<String>,
     /// `each`: the executor dies after every turn, and the power goes at every write of the journal
     #[arg(long, value_name = "WHEN", value_parser = ["each"])]
     crash: Option<String>,
@@ -81,14 +85,10 @@ pub fn run(desk: &Desk, args: &RehearseArgs) -> Result<Exit> {
 }
 
 fn wishes(args: &RehearseArgs, plan: &Plan) -> Result<Wishes> {
-    let fail = if args.fail.iter().any(|step| step == "each") {
-        Steps::Each
-    } else {
-        Steps::These(args.fail.iter().map(|step| known(plan, step)).collect::<Result<_>>()?)
-    };
     let slow = args.slow.iter().map(|(step, hundredths)| Ok((known(plan, step)?, *hundredths)));
     Ok(Wishes {
-        fail,
+        fail: steps(plan, &args.fail)?,
+        fail_undo: steps(plan, &args.fail_undo)?,
         crash: args.crash.is_some(),
         absent: args.absent.iter().map(|role| asked(plan, role)).collect::<Result<_>>()?,
         slow: slow.collect::<Result<_>>()?,
@@ -96,6 +96,14 @@ fn wishes(args: &RehearseArgs, plan: &Plan) -> Result<Wishes> {
         seeds: args.seeds,
         answer: args.answer,
     })
+}
+
+/// The steps that are named, or each.
+fn steps(plan: &Plan, named: &[String]) -> Result<Steps> {
+    if named.iter().any(|step| step == "each") {
+        return Ok(Steps::Each);
+    }
+    Ok(Steps::These(named.iter().map(|step| known(plan, step)).collect::<Result<_>>()?))
 }
 
 /// A step of the plan; a wrong name must not pass for a night in which nothing fails.

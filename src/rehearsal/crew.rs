@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Chance;
 use super::model::Model;
-use super::trouble::Trouble;
-use super::world::World;
+use super::night::Night;
+use super::stage::remedy;
+use super::trouble::{Remedy, Trouble};
+use super::world::{Change, World};
 use crate::model::{Actor, Finding, Object, PersonId, RoleName, StepId, Value};
-use crate::plan::{InDoubt, Plan, PlannedStep, PlannedUndo, Section, Wait};
-use crate::run::{Command, Instance, Phase, State, StepStatus};
+use crate::plan::{InDoubt, Plan, PlannedStep, PlannedUndo, Section, StepKind, Wait};
+use crate::run::{Answer, Command, Instance, Phase, State, StepStatus};
 
 /// How many people there are where nobody is named.
 const STRANGERS: u32 = 9;
@@ -113,6 +115,11 @@ impl Crew {
                 self.struck += 1;
                 continue;
             }
+            let is_lost =
+                state.step(i).status == StepStatus::UndoFailed && remedy(troubles, &planned.id) == Some(Remedy::GivenUp);
+            if is_lost {
+                continue;
+            }
             let asked = (i, state.step(i).status, state.step(i).since);
             let answer_ms = self.answer_ms;
             let (since, due) = *self.seen.entry(asked).or_insert_with(|| {
@@ -187,15 +194,25 @@ impl Crew {
                 let can_turn = planned.section == Section::Forward && !state.is_past_no_return();
                 match can_turn {
                     true => Command::Rollback { reason },
+                    false if gives_up(planned, troubles) => Command::Skip { step, reason },
                     false if tried < PATIENCE => Command::Retry { step },
                     false => Command::Skip { step, reason },
                 }
             }
-            StepStatus::UndoFailed => Command::Retry { step },
+            StepStatus::UndoFailed => match remedy(troubles, &planned.id) {
+                Some(Remedy::DoneByHand) => Command::Resolve { step, finding: Finding::Applied, seen: reason },
+                Some(Remedy::GivenUp | Remedy::TriedAgain) | None => Command::Retry { step },
+            },
             StepStatus::UndoInDoubt => Command::Resolve { step, finding: truth(!there), seen: reason },
             _ => Command::Resolve { step, finding: truth(there), seen: reason },
         }
     }
+}
+
+/// Whether the way back ends as it is, because an undo of it cannot be done.
+fn gives_up(branch: &PlannedStep, troubles: &[Trouble]) -> bool {
+    let is_given_up = |trouble: &Trouble| matches!(trouble, Trouble::UndoFails(_, Remedy::GivenUp));
+    matches!(branch.kind, StepKind::Undo(_)) && troubles.iter().any(is_given_up)
 }
 
 /// Whether only a person moves this step on, and the run is still at it.
@@ -270,6 +287,18 @@ fn form(planned: &PlannedStep) -> Object {
         _ => Value::from("rehearsed"),
     };
     form.iter().map(|(field, kind)| (field.clone(), answer(kind))).collect()
+}
+
+impl Night {
+    /// Whoever says that an undo was finished by hand has done it.
+    pub fn undone_by_hand(&mut self, state: &State, command: &Command, answer: &Answer) {
+        let (Command::Resolve { step, finding: Finding::Applied, .. }, Answer::Accepted) = (command, answer) else { return };
+        let Some(i) = state.find(step).filter(|i| self.world.applied.contains(i)) else { return };
+        let remedy = self.stage.as_ref().and_then(|stage| stage.remedy(&state.planned(i).id));
+        if remedy == Some(Remedy::DoneByHand) {
+            self.change(state, i, Change::Undo);
+        }
+    }
 }
 
 impl Order {

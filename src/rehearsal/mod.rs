@@ -13,6 +13,7 @@ pub mod readiness;
 pub mod simulation;
 pub mod theatre;
 pub mod trouble;
+pub mod wishes;
 
 mod night;
 mod pen;
@@ -28,5 +29,6 @@ pub use dry_run::{DryRun, DryStep, Fidelity, dry_run};
 pub use end::{End, Side};
 pub use readiness::{Crashes, Drawn, Finding, Performed, Point, Readiness};
 pub use simulation::{Faults, Script, Simulation, Size, rehearse, simulate};
-pub use theatre::{Steps, Wishes, rehearsal};
-pub use trouble::{Rest, Trouble};
+pub use theatre::rehearsal;
+pub use trouble::{Remedy, Rest, Trouble};
+pub use wishes::{Steps, Wishes};

@@ -243,7 +243,7 @@ impl Night {
     }
 
     /// Something changes at a target.
-    fn change(&mut self, state: &State, i: Instance, change: Change) {
+    pub fn change(&mut self, state: &State, i: Instance, change: Change) {
         self.world.change(state, i, change);
         if let Some(stage) = self.stage.as_mut().filter(|_| state.planned(i).mutating) {
             stage.scene.note(state, i, change);
@@ -274,6 +274,7 @@ impl Night {
     }
 
     fn answered(&mut self, state: &State, command: &Command, answer: &Answer) {
+        self.undone_by_hand(state, command, answer);
         if let (Some(stage), Answer::Accepted) = (&mut self.stage, answer) {
             stage.crew.taken(self.now);
             if let Command::Retry { step } = command

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::crew::Need;
 use super::end::{End, Side};
-use super::trouble::Trouble;
-use crate::model::{Digest, StepId};
+use super::trouble::{Remedy, Trouble};
+use crate::model::{Digest, RunOutcome, StepId};
 
 /// The report of one rehearsal.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Readiness {
     pub always: Vec<Trouble>,
     /// Nights with one trouble each.
     pub points: Vec<Point>,
+    /// Nights in which an undo failed.
+    pub undo_points: Vec<Point>,
     /// Nights in which the executor died.
     pub crashes: Vec<Crashes>,
     /// Nights that were drawn.
@@ -129,7 +131,7 @@ impl Readiness {
         if self.quiet.end.is_finding() {
             found.push(Finding { troubles: always().collect(), seed: None, end: &self.quiet.end });
         }
-        for point in self.points.iter().filter(|point| point.night.end.is_finding()) {
+        for point in self.points.iter().chain(&self.undo_points).filter(|point| point.is_finding()) {
             let troubles = always().chain(&point.behind).chain([&point.trouble]).collect();
             found.push(Finding { troubles, seed: None, end: &point.night.end });
         }
@@ -142,6 +144,23 @@ impl Readiness {
             found.push(Finding { troubles: always().chain(troubles).collect(), seed: Some(*seed), end });
         }
         found
+    }
+}
+
+impl Point {
+    /// Whether people gave an undo up in it.
+    pub const fn is_given_up(&self) -> bool {
+        matches!(self.trouble, Trouble::UndoFails(_, Remedy::GivenUp))
+    }
+
+    /// Whether somebody has to look at this before the night. An undo that is given up leaves something behind by what it is: the
+    /// run has to say so, and to end as one that needs attention.
+    pub fn is_finding(&self) -> bool {
+        let end = &self.night.end;
+        if self.is_given_up() && self.night.struck > 0 {
+            return end.outcome != Some(RunOutcome::NeedsAttention) || !end.broken.is_empty();
+        }
+        end.is_finding()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Chance;
 use super::crew::{Crew, Order};
 use super::model::Model;
-use super::trouble::{Rest, Trouble};
+use super::trouble::{Remedy, Rest, Trouble};
 use super::world::{Change, Pending, World};
 use crate::model::{Finding, StepId, Touch, Value};
 use crate::plan::{Fact, PlannedStep};
@@ -67,6 +67,14 @@ pub(super) fn facts(planned: &PlannedStep) -> Vec<(String, String)> {
     planned.facts().into_iter().filter_map(split).collect()
 }
 
+/// What people do about the undo of this step, where it fails.
+pub(super) fn remedy(troubles: &[Trouble], id: &StepId) -> Option<Remedy> {
+    troubles.iter().find_map(|trouble| match trouble {
+        Trouble::UndoFails(step, remedy) if step == id => Some(*remedy),
+        _ => None,
+    })
+}
+
 impl Stage {
     /// What a verb does and answers, in the order of time.
     pub fn begin(
@@ -93,8 +101,8 @@ impl Stage {
                 (after(self.model.probe()), None, Input::Probed(i, attempt, Ok(look)))
             }
             Effect::Undo(_) | Effect::UndoByAction(_) => {
-                let ms = self.model.undo(planned, chance);
-                (after(ms), Some(Change::Undo), Input::Undone(i, attempt, Ok(Value::Null)))
+                let (change, result) = self.undo(&planned.id);
+                (after(self.model.undo(planned, chance)), change, Input::Undone(i, attempt, result))
             }
             Effect::Cancel(_) => return Vec::new(),
         };
@@ -129,6 +137,25 @@ impl Stage {
             return Err(Failure::untouched("rehearsed: something stands in the way"));
         }
         Ok(Preparation { identity: Value::Null, snapshot: serde_json::json!({ "rehearsed": planned.id.as_str() }) })
+    }
+
+    /// What an undo does, and how it ends.
+    fn undo(&mut self, id: &StepId) -> (Option<Change>, Result<Value, Failure>) {
+        if self.remedy(id).is_some() {
+            self.struck += 1;
+            let manual = vec![format!("rehearsed: what undoes {id} by hand")];
+            return (None, Err(Failure { touch: Touch::Possible, manual, ..Failure::untouched("rehearsed: the undo fails") }));
+        }
+        if self.once(&Trouble::UndoAnswerLost(id.clone())) {
+            let lost = Failure::untouched("rehearsed: the answer of the undo is lost");
+            return (Some(Change::Undo), Err(Failure { touch: Touch::Possible, in_doubt: true, ..lost }));
+        }
+        (Some(Change::Undo), Ok(Value::Null))
+    }
+
+    /// What people do about the undo of this step, where it fails.
+    pub fn remedy(&self, id: &StepId) -> Option<Remedy> {
+        remedy(&self.troubles, id)
     }
 
     /// How long an attempt takes, what it does, and how it ends.

@@ -14,8 +14,9 @@ use super::simulation::Script;
 use super::stage::{Scene, Stage};
 use super::trouble::{Rest, Trouble};
 use super::unproven;
+use super::wishes::{Steps, Wishes};
 use crate::journal::memory::{Fault, Memory};
-use crate::model::{RoleName, RunOutcome, Span, StepId, Timestamp};
+use crate::model::{RunOutcome, StepId, Timestamp};
 use crate::plan::{FreezeTime, History, Plan, PlannedUndo, Section, Took, Wait};
 use crate::run::{Instance, State};
 
@@ -23,48 +24,6 @@ use crate::run::{Instance, State};
 const FORECAST_NIGHTS: u64 = 201;
 /// How long before its window a night starts that waits for it.
 const BEFORE_WINDOW_MS: i64 = 600_000;
-
-/// What is asked to go wrong.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Wishes {
-    /// These steps fail, in every way that they can; one night each.
-    pub fail: Steps,
-    /// The executor dies at every turn, and the power goes at every write of its journal.
-    pub crash: bool,
-    /// Nobody of these roles answers, in every night.
-    pub absent: Vec<RoleName>,
-    /// These steps take this many hundredths of their time, in every night.
-    pub slow: Vec<(StepId, u64)>,
-    /// Whatever waits for progress waits in vain, in every night.
-    pub plateau: bool,
-    /// How many nights are drawn, each with troubles of its own.
-    pub seeds: u64,
-    /// How long people take to answer.
-    pub answer: Span,
-}
-
-/// Which steps.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Steps {
-    /// These.
-    These(Vec<StepId>),
-    /// Each of the plan.
-    Each,
-}
-
-impl Default for Wishes {
-    fn default() -> Self {
-        Self {
-            fail: Steps::These(Vec::new()),
-            crash: false,
-            absent: Vec::new(),
-            slow: Vec::new(),
-            plateau: false,
-            seeds: 0,
-            answer: Span::from_secs(120),
-        }
-    }
-}
 
 /// Where a plan is rehearsed.
 struct Theatre {
@@ -109,7 +68,9 @@ pub fn rehearsal(plan: &Plan, history: &History, wishes: &Wishes) -> Readiness {
     let mut nights = Tally::default();
     nights.count(&quiet);
     let points = theatre.points(&wishes.fail, &mut nights);
-    let crashes = if wishes.crash { theatre.crashes(&quiet, &points, &mut nights) } else { Vec::new() };
+    let undo_points = theatre.undo_points(&wishes.fail_undo, &mut nights);
+    let all = points.iter().chain(undo_points.iter().filter(|point| !point.is_given_up()));
+    let crashes = if wishes.crash { theatre.crashes(&quiet, all, &mut nights) } else { Vec::new() };
     let drawn = (wishes.seeds > 0).then(|| theatre.drawn(&quiet, wishes.seeds, &mut nights));
     let forecast = (0..FORECAST_NIGHTS).map(|seed| Story { troubles: Vec::new(), pace: Pace::Drawn, seed: seed + 1 });
     let forecast = theatre.perform_all(&forecast.collect::<Vec<_>>());
@@ -134,6 +95,7 @@ pub fn rehearsal(plan: &Plan, history: &History, wishes: &Wishes) -> Readiness {
         always: theatre.always,
         quiet,
         points,
+        undo_points,
         crashes,
         drawn,
         finishes,
@@ -166,13 +128,25 @@ impl Tally {
 impl Theatre {
     /// A night for every trouble of these steps.
     fn points(&self, steps: &Steps, nights: &mut Tally) -> Vec<Point> {
-        let is_meant = |id: &StepId| match steps {
-            Steps::Each => true,
-            Steps::These(ids) => ids.contains(id),
-        };
-        let troubles = self.plan.steps().iter().filter(|step| is_meant(&step.id));
+        let meant = self.plan.steps().iter().filter(|step| steps.has(&step.id));
         let troubles: Vec<(Trouble, Option<Trouble>)> =
-            troubles.flat_map(|step| Trouble::of(step).into_iter().map(|trouble| (trouble, self.way_to(step.section)))).collect();
+            meant.flat_map(|step| Trouble::of(step).into_iter().map(|trouble| (trouble, self.way_to(step.section)))).collect();
+        self.points_of(troubles, nights)
+    }
+
+    /// A night for every trouble of the undos of these steps, behind a failure as late as one can turn back.
+    fn undo_points(&self, steps: &Steps, nights: &mut Tally) -> Vec<Point> {
+        let late = self.plan.from_return_on();
+        let meant = self.plan.section(Section::Forward).filter(|at| !late[at.get()]).map(|at| self.plan.step(at));
+        let meant = meant.filter(|step| steps.has(&step.id));
+        let troubles = meant.flat_map(|step| {
+            let way = self.way_behind(&step.id);
+            Trouble::of_undo(step).into_iter().map(move |trouble| (trouble, way.clone()))
+        });
+        self.points_of(troubles.collect(), nights)
+    }
+
+    fn points_of(&self, troubles: Vec<(Trouble, Option<Trouble>)>, nights: &mut Tally) -> Vec<Point> {
         let stories: Vec<Story> =
             troubles.iter().map(|(trouble, way)| Story::of([trouble.clone()].into_iter().chain(way.clone()).collect())).collect();
         let performed = self.perform_all(&stories);
@@ -186,15 +160,29 @@ impl Theatre {
         if section != Section::Rollback {
             return None;
         }
+        self.turning().filter(|trouble| matches!(trouble, Trouble::Fails(_) | Trouble::Rejected(_))).last()
+    }
+
+    /// The same for the undo of `step`: where it fails itself, it has changed something.
+    fn way_behind(&self, step: &StepId) -> Option<Trouble> {
+        let turns = |trouble: &Trouble| match trouble {
+            Trouble::FailsChanged(failing) => failing == step,
+            Trouble::Fails(failing) | Trouble::Rejected(failing) => failing != step,
+            _ => false,
+        };
+        self.turning().filter(turns).last()
+    }
+
+    /// Everything before the point of no return that can turn a night back, in plan order.
+    fn turning(&self) -> impl Iterator<Item = Trouble> + '_ {
         let late = self.plan.from_return_on();
-        let forward = self.plan.section(Section::Forward).filter(|at| !late[at.get()]);
-        let turning = forward.flat_map(|at| Trouble::of(self.plan.step(at)));
-        turning.filter(|trouble| matches!(trouble, Trouble::Fails(_) | Trouble::Rejected(_))).last()
+        let forward = self.plan.section(Section::Forward).filter(move |at| !late[at.get()]);
+        forward.flat_map(|at| Trouble::of(self.plan.step(at)))
     }
 
     /// The executor dies after every turn of the quiet night and of every night with a trouble.
-    fn crashes(&self, quiet: &Performed, points: &[Point], nights: &mut Tally) -> Vec<Crashes> {
-        let along = points.iter().map(|point| (Some(&point.trouble), point.behind.as_ref(), &point.night));
+    fn crashes<'p>(&self, quiet: &'p Performed, points: impl Iterator<Item = &'p Point>, nights: &mut Tally) -> Vec<Crashes> {
+        let along = points.map(|point| (Some(&point.trouble), point.behind.as_ref(), &point.night));
         let mut all = Vec::new();
         for (trouble, behind, night) in std::iter::once((None, None, quiet)).chain(along) {
             let others: Vec<Trouble> = trouble.into_iter().chain(behind).cloned().collect();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::model::{RoleName, StepId};
-use crate::plan::{PlannedStep, Section, StepKind, Wait};
+use crate::plan::{PlannedStep, PlannedUndo, Section, StepKind, Wait};
 
 /// One thing that goes wrong.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -18,6 +18,10 @@ pub enum Trouble {
     AnswerLost(StepId),
     /// The first attempt is lost before it changes anything.
     RequestLost(StepId),
+    /// Every undo of the step fails, and nothing is undone, until a person does this about it.
+    UndoFails(StepId, Remedy),
+    /// The first undo of the step happens, and its answer is lost.
+    UndoAnswerLost(StepId),
     /// Somebody says no: at a gate, to a task or to a confirmation.
     Rejected(StepId),
     /// Nobody answers before the deadline.
@@ -43,6 +47,17 @@ pub enum Rest {
     IsLost,
 }
 
+/// What people do about an undo that fails.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Remedy {
+    /// They mend what is in its way and order it again.
+    TriedAgain,
+    /// They undo it by hand and say so.
+    DoneByHand,
+    /// They cannot, and end the way back as it is.
+    GivenUp,
+}
+
 impl Trouble {
     /// The step that it is about.
     pub const fn step(&self) -> Option<&StepId> {
@@ -54,6 +69,8 @@ impl Trouble {
             | Self::RequestLost(step)
             | Self::Rejected(step)
             | Self::NobodyAnswers(step)
+            | Self::UndoFails(step, _)
+            | Self::UndoAnswerLost(step)
             | Self::Slow(step, _) => Some(step),
             Self::Absent(_) | Self::Plateau | Self::Killed(..) | Self::PowerCut(_) => None,
         }
@@ -63,7 +80,9 @@ impl Trouble {
     pub const fn is_mended_by_retry(&self) -> bool {
         match self {
             Self::Refused(_) | Self::Fails(_) | Self::FailsChanged(_) | Self::AnswerLost(_) | Self::RequestLost(_) => true,
-            Self::Rejected(_)
+            Self::UndoFails(_, remedy) => matches!(remedy, Remedy::TriedAgain),
+            Self::UndoAnswerLost(_)
+            | Self::Rejected(_)
             | Self::NobodyAnswers(_)
             | Self::Absent(_)
             | Self::Slow(..)
@@ -81,6 +100,10 @@ impl Trouble {
             Self::FailsChanged(_) => "fails_changed",
             Self::AnswerLost(_) => "answer_lost",
             Self::RequestLost(_) => "request_lost",
+            Self::UndoFails(_, Remedy::TriedAgain) => "undo_fails_tried_again",
+            Self::UndoFails(_, Remedy::DoneByHand) => "undo_fails_done_by_hand",
+            Self::UndoFails(_, Remedy::GivenUp) => "undo_fails_given_up",
+            Self::UndoAnswerLost(_) => "undo_answer_lost",
             Self::Rejected(_) => "rejected",
             Self::NobodyAnswers(_) => "nobody_answers",
             Self::Absent(_) => "absent",
@@ -89,6 +112,17 @@ impl Trouble {
             Self::Killed(..) => "killed",
             Self::PowerCut(_) => "power_cut",
         }
+    }
+
+    /// Every trouble that the undo of a step can have; none where the way back does not undo it.
+    pub fn of_undo(planned: &PlannedStep) -> Vec<Self> {
+        let owes = planned.section == Section::Forward && planned.mutating && planned.group.is_none();
+        if !owes || !matches!(planned.undo, PlannedUndo::Auto | PlannedUndo::Action { .. }) {
+            return Vec::new();
+        }
+        let step = || planned.id.clone();
+        let fails = [Remedy::TriedAgain, Remedy::DoneByHand, Remedy::GivenUp].map(|remedy| Self::UndoFails(step(), remedy));
+        fails.into_iter().chain([Self::UndoAnswerLost(step())]).collect()
     }
 
     /// Every trouble that a step can have.
@@ -128,6 +162,10 @@ impl fmt::Display for Trouble {
             Self::FailsChanged(_) => f.write_str("fails after it changed something"),
             Self::AnswerLost(_) => f.write_str("happens, and its answer is lost"),
             Self::RequestLost(_) => f.write_str("is lost before it happens"),
+            Self::UndoFails(_, Remedy::TriedAgain) => f.write_str("its undo fails; mended and tried again"),
+            Self::UndoFails(_, Remedy::DoneByHand) => f.write_str("its undo fails; undone by hand"),
+            Self::UndoFails(_, Remedy::GivenUp) => f.write_str("its undo fails; given up"),
+            Self::UndoAnswerLost(_) => f.write_str("its undo happens, and its answer is lost"),
             Self::Rejected(_) => f.write_str("a person says no"),
             Self::NobodyAnswers(_) => f.write_str("nobody answers before the deadline"),
             Self::Absent(role) => write!(f, "nobody of the role {role} is there"),

@@ -1,7 +1,7 @@
 //! What a rehearsal of a plan cannot say, in sentences: the honest end of the readiness report.
 
 use super::model::reads;
-use super::theatre::{Steps, Wishes};
+use super::wishes::{Steps, Wishes};
 use crate::plan::{Param, Plan, PlannedUndo, Section, SignatureRule, StepKind, Wait};
 
 /// The sentences, in the order of their weight.
@@ -34,7 +34,9 @@ pub(super) fn list(plan: &Plan, wishes: &Wishes) -> Vec<String> {
         }),
         "{}: what a program really does, nobody modelled.",
     );
-    list.push("Undos never failed: one that does ends the run as `needs attention`, with what to send by hand.".to_owned());
+    if wishes.fail_undo == Steps::none() {
+        list.push("Undos never failed: `--fail-undo each` lets them, and shows what people then have to do.".to_owned());
+    }
     if wishes.fail != Steps::Each {
         list.push("Not every step failed: `--fail each` tries them all.".to_owned());
     }

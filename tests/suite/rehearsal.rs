@@ -9,7 +9,7 @@ use pointsman::diagnostic::Source;
 use pointsman::engine::read_roster;
 use pointsman::model::{Object, RoleName, RunOutcome, Span, StepId, Value};
 use pointsman::plan::{BuildInput, History, Plan, Took, build};
-use pointsman::rehearsal::{Readiness, Side, Steps, Trouble, Wishes, rehearsal};
+use pointsman::rehearsal::{Readiness, Remedy, Side, Steps, Trouble, Wishes, rehearsal};
 use pointsman::runbook::parse;
 
 use super::diagnostics::root;
@@ -263,4 +263,55 @@ fn the_same_wishes_give_the_same_report() {
     let first: Value = json();
     assert_eq!(first, json());
     assert_eq!(first["ready"], true);
+}
+
+/// Every undo of the shipped runbooks fails: mended or done by hand the old side is whole again, given up the run says what is left.
+#[test]
+fn every_undo_that_fails_is_mended_done_by_hand_or_said_to_be_left() {
+    let mut compared = 0;
+    for name in ["quickstart", "mysql-to-cloud", "postgres-major-upgrade", "cache-and-queue"] {
+        let plan = plan(&root().join("runbooks").join(name).join("runbook.yaml"));
+        let found = rehearsal(&plan, &History::default(), &Wishes { fail_undo: Steps::Each, ..Wishes::default() });
+        whole(name, &found);
+        for point in &found.undo_points {
+            let (end, step) = (&point.night.end, point.trouble.step().unwrap());
+            assert!(point.night.struck > 0, "{name}: {:?} behind {:?} was never tried", point.trouble, point.behind);
+            match &point.trouble {
+                Trouble::UndoFails(_, Remedy::GivenUp) => {
+                    assert_eq!(end.outcome, Some(RunOutcome::NeedsAttention), "{name}: {:?}", point.trouble);
+                    let Side::Neither(left) = &end.side else {
+                        panic!("{name}: {step} was given up and {:?} is whole", end.side)
+                    };
+                    assert!(left.iter().any(|left| left.contains(step.as_str())), "{name}: {step}: {left:?}");
+                }
+                _ => assert_eq!(
+                    (end.outcome, &end.side),
+                    (Some(RunOutcome::RolledBack), &Side::Old),
+                    "{name}: {:?}",
+                    point.trouble
+                ),
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 60, "only {compared} undos");
+}
+
+#[test]
+fn an_undo_that_fails_needs_somebody_and_the_report_says_whom_and_what_is_left() {
+    let plan = plan(&root().join("runbooks/quickstart/runbook.yaml"));
+    let wishes = Wishes { fail_undo: Steps::Each, crash: true, ..Wishes::default() };
+    let found = rehearsal(&plan, &History::default(), &wishes);
+    whole("quickstart", &found);
+    let did = |remedy: Remedy| {
+        let of = found.undo_points.iter().filter(move |p| matches!(p.trouble, Trouble::UndoFails(_, r) if r == remedy));
+        of.flat_map(|point| point.night.needs.iter().map(|need| need.what)).collect::<Vec<_>>()
+    };
+    assert!(did(Remedy::TriedAgain).contains(&"retry") && did(Remedy::DoneByHand).contains(&"resolve"));
+    assert!(did(Remedy::GivenUp).contains(&"skip"));
+    let text = pointsman::views::ink::text(&pointsman::views::readiness::text(&plan, &found));
+    for part in ["When an undo fails", "its undo fails; mended and tried again", "; left: ", "is still in place"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("Undos never failed"));
 }

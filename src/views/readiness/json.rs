@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::plan::history::quantile;
-use crate::rehearsal::{End, Performed, Readiness, Side, Trouble};
+use crate::rehearsal::{End, Performed, Point, Readiness, Side, Trouble};
 
 /// The whole report; its keys are described in `docs/rehearsal.md`.
 pub fn json(found: &Readiness) -> Value {
@@ -22,12 +22,8 @@ pub fn json(found: &Readiness) -> Value {
         })).collect::<Vec<_>>(),
         "always": found.always.iter().map(trouble).collect::<Vec<_>>(),
         "quiet": performed(&found.quiet),
-        "points": found.points.iter().map(|point| json!({
-            "trouble": trouble(&point.trouble),
-            "behind": point.behind.as_ref().map(trouble),
-            "tried": point.night.struck > 0,
-            "night": performed(&point.night),
-        })).collect::<Vec<_>>(),
+        "points": found.points.iter().map(point).collect::<Vec<_>>(),
+        "undo_points": found.undo_points.iter().map(point).collect::<Vec<_>>(),
         "crashes": found.crashes.iter().map(|crashes| json!({
             "along": crashes.along.as_ref().map(trouble),
             "nights": crashes.nights,
@@ -46,6 +42,16 @@ pub fn json(found: &Readiness) -> Value {
         "unmeasured": found.unmeasured,
         "modelled": found.modelled,
         "unproven": found.unproven,
+    })
+}
+
+fn point(point: &Point) -> Value {
+    json!({
+        "trouble": trouble(&point.trouble),
+        "behind": point.behind.as_ref().map(trouble),
+        "tried": point.night.struck > 0,
+        "finding": point.is_finding(),
+        "night": performed(&point.night),
     })
 }
 

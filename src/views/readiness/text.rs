@@ -14,7 +14,8 @@ const SHOWN: usize = 12;
 pub fn text(plan: &Plan, found: &Readiness) -> Vec<Line> {
     let mut lines = verdict(found);
     lines.extend(quiet(plan, found));
-    lines.extend(failure_points(found));
+    lines.extend(failure_points("Where it can fail, and where the run ends then", &found.points));
+    lines.extend(failure_points("When an undo fails, on a way back from as late as one can turn", &found.undo_points));
     lines.extend(crashes(found));
     lines.extend(ways_back(found));
     lines.extend(people(found));
@@ -113,16 +114,15 @@ fn ended(end: &End) -> (Tone, String) {
     (tone, format!("{outcome}, {side}"))
 }
 
-fn failure_points(found: &Readiness) -> Vec<Line> {
-    if found.points.is_empty() {
+fn failure_points(title: &str, points: &[Point]) -> Vec<Line> {
+    if points.is_empty() {
         return Vec::new();
     }
-    let mut lines: Vec<Line> = head("Where it can fail, and where the run ends then").into();
-    let width =
-        found.points.iter().filter_map(|point| point.trouble.step()).map(|s| s.as_str().chars().count()).max().unwrap_or(0);
-    let what = found.points.iter().map(|point| point.trouble.to_string().chars().count()).max().unwrap_or(0);
+    let mut lines: Vec<Line> = head(title).into();
+    let width = points.iter().filter_map(|point| point.trouble.step()).map(|s| s.as_str().chars().count()).max().unwrap_or(0);
+    let what = points.iter().map(|point| point.trouble.to_string().chars().count()).max().unwrap_or(0);
     let mut last = None;
-    for point in &found.points {
+    for point in points {
         let step = point.trouble.step().map(|step| step.as_str());
         let shown = if step == last { "" } else { step.unwrap_or_default() };
         last = step;
@@ -139,7 +139,11 @@ fn after(line: Line, point: &Point) -> Line {
     let (tone, end) = ended(&point.night.end);
     let line = line.and(tone, end).and(Tone::Faint, format!(" after {}", length(point.night.took_ms)));
     let asked = beyond_gates(&point.night);
-    if asked.is_empty() { line } else { line.and(Tone::Wait, format!("; a person has to {}", asked.join(", "))) }
+    let line = if asked.is_empty() { line } else { line.and(Tone::Wait, format!("; a person has to {}", asked.join(", "))) };
+    match &point.night.end.side {
+        Side::Neither(between) if point.is_given_up() => line.and(Tone::Bad, format!("; left: {}", between.join("; "))),
+        Side::Neither(_) | Side::Old | Side::New => line,
+    }
 }
 
 /// What people had to do beyond saying yes at gates.
@@ -232,7 +236,7 @@ fn people(found: &Readiness) -> Vec<Line> {
         );
     }
     let mut in_trouble: Vec<String> = Vec::new();
-    for point in &found.points {
+    for point in found.points.iter().chain(&found.undo_points) {
         for text in beyond_gates(&point.night) {
             let role = point.night.needs.iter().find(|need| !matches!(need.what, "approve" | "answer" | "reject"));
             let who = role.map_or("anybody", |need| need.role.as_str());
