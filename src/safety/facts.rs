@@ -350,6 +350,18 @@ impl Facts {
             Var::Written => "the new side has taken writes".to_owned(),
         }
     }
+
+    /// How a variable stands, for whoever did not see it change; none where there is nothing to say.
+    pub fn stands(&self, change: Change) -> Option<String> {
+        let (var, value) = change;
+        match (&self.vars[var], value) {
+            (Var::Away, false) => None,
+            (Var::Route { entry, to }, false) => Some(format!("route({entry}) is not {to}")),
+            (Var::Proven(text) | Var::Follows(text), false) => Some(format!("not known to hold: {text}")),
+            (Var::Written, false) => Some("the new side has taken no writes".to_owned()),
+            (Var::Denied { .. } | Var::Routed | Var::Held(_), false) | (_, true) => Some(self.says(change)),
+        }
+    }
 }
 
 impl fmt::Display for Var {

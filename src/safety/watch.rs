@@ -198,11 +198,10 @@ impl Watch {
     /// Every fact in words, with what is known of it and since when that is proven.
     pub fn told(&self, known: &Known) -> Vec<ToldFact> {
         let vars = self.facts.vars.iter().zip(&known.values).enumerate();
-        vars.map(|(at, (var, value))| ToldFact {
-            fact: var.to_string(),
-            text: value.map_or_else(|| format!("{var} is not known"), |value| self.facts.says((at, value))),
-            value: *value,
-            since: known.proven.get(&at).copied().filter(|_| *value == Some(true)),
+        vars.filter_map(|(at, (var, value))| {
+            let text = value.map_or_else(|| Some(format!("{var} is not known")), |value| self.facts.stands((at, value)))?;
+            let since = known.proven.get(&at).copied().filter(|_| *value == Some(true));
+            Some(ToldFact { fact: var.to_string(), text, value: *value, since })
         })
         .collect()
     }

@@ -128,7 +128,7 @@ export function peoplePart() {
 
 export function logPart({ select }) {
   const list = h("ol", { class: "log" });
-  const scroll = h("div", { class: "scroll log-scroll", tabindex: "0", role: "region", "aria-label": t("log") }, list);
+  const scroll = h("div", { class: "scroll log-scroll", tabindex: "0", role: "log", "aria-live": "off", "aria-label": t("log.lines") }, list);
   const element = section("log", t("log"), {}, scroll);
   let last = 0;
   let most = 300;

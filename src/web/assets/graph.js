@@ -66,6 +66,7 @@ export function graphPart(context) {
         { type: "button", class: "node", tabindex: "-1", "data-step": node.id, onclick: () => choose(node.id) },
         h("span", { class: "line-1" }, sign, h("span", { class: "name" }, node.id)),
         h("span", { class: "line-2" }, note, took),
+        node.critical && h("span", { class: "hidden" }, ` ${t("graph.critical")}`),
       );
       place(button, node.x + MARGIN, node.y + MARGIN, node.w, node.h);
       stage.append(button);
@@ -108,7 +109,6 @@ export function graphPart(context) {
     const items = row.items ? ` · ${progress(row.items)}` : "";
     const attempt = row.attempt ? ` · ${t("graph.attempt", { attempt: row.attempt })}` : "";
     say(node.note, `${node.kind === "no_return" && row.status === "pending" ? t("graph.no_return") : word}${items}${attempt}`);
-    mark(node.button, "aria-label", [id, word, items, node.critical ? t("graph.critical") : "", node.kind === "no_return" ? t("graph.no_return") : ""].filter(Boolean).join(", "));
     mark(node.button, "title", `${id}\n${row.does}${row.note ? `\n${row.note}` : ""}`);
     if (row.started && !row.ended) ticking.add(id);
     else ticking.delete(id);

@@ -28,10 +28,16 @@ export class Night {
     return [...this.rows.values()].filter((row) => row.card).sort((a, b) => b.place[0] - a.place[0] || b.place[1] - a.place[1]);
   }
 
-  /** The rows with the youngest evidence. */
+  /** The rows with the youngest evidence, the youngest first. */
   evidence(count) {
-    const shown = [...this.rows.values()].filter((row) => row.evidence);
-    return shown.sort((a, b) => (a.evidence.at < b.evidence.at ? 1 : -1)).slice(0, count);
+    const found = [];
+    for (const row of this.rows.values()) {
+      if (!row.evidence || (found.length === count && found[count - 1].evidence.at >= row.evidence.at)) continue;
+      const place = found.findIndex((other) => other.evidence.at < row.evidence.at);
+      found.splice(place < 0 ? found.length : place, 0, row);
+      found.length = Math.min(found.length, count);
+    }
+    return found;
   }
 
   items(group) {
