@@ -13,8 +13,7 @@ export class Problem extends Error {
 
 async function ask(method, path, body) {
   const headers = { Accept: "application/json" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  if (method !== "GET") headers["X-Pointsman-CSRF"] = csrf;
+  if (method !== "GET") Object.assign(headers, { "Content-Type": "application/json", "X-Pointsman-CSRF": csrf });
   const answer = await fetch(`/api/v1${path}`, {
     method,
     headers,
@@ -52,6 +51,7 @@ export const runs = () => ask("GET", "/runs");
 export const runbooks = () => ask("GET", "/runbooks");
 export const start = (wish) => ask("POST", "/runs", wish);
 export const snapshot = (run) => ask("GET", at(run));
+export const resume = (run) => ask("POST", at(run, "executor"), {});
 export const order = (run, wish) => ask("POST", at(run, "orders"), { order: wish });
 export const gate = (run, step) => ask("GET", at(run, "gates", step));
 export const statement = (run, step, wish) => ask("POST", at(run, "gates", step, "statement"), wish);

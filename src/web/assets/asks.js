@@ -34,7 +34,7 @@ export function asksPart(context) {
   function question(ask) {
     const left = h("span", { class: "deadline" });
     deadlines.push({ ask, left });
-    const buttons = ask.answers.map((answer) => button(ask, answer));
+    const buttons = context.session.user.may === "view" ? [] : ask.answers.map((answer) => button(ask, answer));
     return h(
       "li",
       { class: "ask", "data-step": ask.step },

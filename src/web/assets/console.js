@@ -43,7 +43,7 @@ async function show() {
   root.replaceChildren(h("a", { class: "skip", href: "#main", onclick: (event) => skip(event, main) }, t("skip")), top(), main);
   if (!session.user) page = signInPage(main, session, async (next) => ((session = next), await show()));
   else if (run) page = await nightPage(main, decodeURIComponent(run[1]), session, leave);
-  else page = await runsPage(main, leave);
+  else page = await runsPage(main, session, leave);
   document.title = page?.title ? `${page.title} · Pointsman` : "Pointsman";
 }
 
@@ -65,7 +65,7 @@ function top() {
     Object.entries(LANGUAGES).map(([tag, name]) => h("option", { value: tag, lang: tag, selected: tag === language() }, name)),
   );
   const user = session.user && [
-    h("span", { class: "who" }, [session.user.person ?? session.user.name, ...(session.user.roles ?? [])].join(" · ")),
+    h("span", { class: "who" }, [session.user.name, session.user.may === "view" && t("may_look")].filter(Boolean).join(" · ")),
     session.mode !== "local" && h("button", { type: "button", class: "quiet", onclick: signOut }, t("sign_out")),
   ];
   return h(

@@ -64,29 +64,39 @@ export async function nightPage(main, run, session, leave) {
       time.hear(said.head.now);
       night.apply(said).forEach((id) => changed.add(id));
       draw();
-    } else if (kind === "snapshot") {
-      night = new Night(said);
-      whole = true;
-      draw();
+    } else if (kind === "reset") {
+      again();
     } else if (kind === "refused") {
       leave();
     }
   }
 
-  function connected(open) {
+  /** What was missed is not kept any more, or what was seen is gone with its executor: everything is asked for anew. */
+  async function again() {
+    try {
+      const snapshot = await api.snapshot(run);
+      time.hear(snapshot.head.now);
+      night = new Night(snapshot);
+      stream.seq = night.seq;
+      whole = true;
+      draw();
+    } catch {
+      stream.drop();
+    }
+  }
+
+  function connected() {
     tick();
-    // What came while nobody listened is sent again from the last record that was heard.
-    if (open) draw();
   }
 
   function tick() {
     parts.forEach((part) => part.tick?.());
-    const cut = !stream.open && !stream.ended;
+    const cut = !stream.open;
     const age = time.length(Date.now() - stream.heard);
     say(banner, cut ? t("not_connected", { age }) : "");
     banner.hidden = !cut;
     main.classList.toggle("stale", cut);
-    mark(main, "data-connected", stream.ended ? "ended" : String(stream.open));
+    mark(main, "data-connected", String(stream.open));
   }
 
   return {

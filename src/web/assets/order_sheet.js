@@ -15,11 +15,13 @@ const SIGNED = new Set(["approve", "break-glass", "retry", "skip", "resolve"]);
 
 /** Opens the dialog of one order; `ask` is the question that it answers, where it answers one. */
 export function orderSheet(context, answer, ask) {
-  if (ask?.signed && SIGNED.has(answer.order)) return signSheet(context, answer, ask);
+  // A session is no proof for a protected step, nor for breaking a glass.
+  const proven = ask?.signed || ask?.protected || answer.order === "break-glass";
+  if (proven && SIGNED.has(answer.order)) return signSheet(context, answer, ask);
   const night = context.night();
   const word = night.environment || context.run;
   const inputs = fieldsOf(answer, ask);
-  const typed = TYPED.has(answer.order) || (ask?.protected && answer.order !== "reject");
+  const typed = TYPED.has(answer.order);
   const words = h("input", { autocomplete: "off", spellcheck: "false", autocapitalize: "none" });
   const decision = ask && ask.step !== "run" ? decisionOf(context.run, ask.step) : null;
   openSheet({
@@ -62,7 +64,7 @@ function fieldsOf(answer, ask) {
     return {
       elements: [field("seen", t("sheet.seen"), seen)],
       ready: () => seen.value.trim() !== "",
-      values: () => ({ finding: answer.finding, seen: seen.value.trim() }),
+      values: () => ({ finding: findingOf(answer, seen.value.trim()), seen: seen.value.trim() }),
     };
   }
   if (answer.order === "approve") {
@@ -70,6 +72,10 @@ function fieldsOf(answer, ask) {
     return { elements: [field("note", t("sheet.note"), note)], ready: () => true, values: () => ({ note: note.value.trim() }) };
   }
   return { elements: [], ready: () => true, values: () => ({}) };
+}
+
+function findingOf({ finding }, seen) {
+  return finding === "partial" ? { partial: seen } : finding.replace("-", "_");
 }
 
 function formOf(form) {
@@ -100,22 +106,22 @@ function wishOf(answer, ask, values) {
   return { [name]: { ...step, ...values } };
 }
 
-/** What the command line shows before a decision. */
-function decisionOf(run, step) {
+/** What the command line shows before a decision. `known` gets what the server says beside it. */
+function decisionOf(run, step, known = () => {}) {
   const shown = h("div", { class: "decision", role: "region", "aria-label": t("sheet.decision"), tabindex: "0" }, t("loading"));
   api.gate(run, step).then(
-    (said) => shown.replaceChildren(...said.lines.map(lineOf)),
+    (said) => {
+      shown.replaceChildren(...said.lines.map(lineOf));
+      known(said);
+    },
     (problem) => say(shown, problem.message),
   );
   return shown;
 }
 
-function lineOf(line) {
-  const spans = Array.isArray(line) ? line : (line.spans ?? [line]);
-  return h("div", { class: "line" }, spans.map((span) => h("span", { class: `tone-${span.tone ?? "plain"}` }, span.text)));
+function lineOf(spans) {
+  return h("div", { class: "line" }, spans.map((span) => h("span", { class: `tone-${span.tone}` }, span.text)));
 }
-
-const DECISIONS = { "break-glass": "break_glass", resolve: "resolve" };
 
 /** An answer that takes a signature: the same statement that the command line signs, by a passkey or with `ssh-keygen`. */
 function signSheet(context, answer, ask) {
@@ -123,9 +129,11 @@ function signSheet(context, answer, ask) {
   const stage = h("div", { class: "stage" });
   const words = h("input", { autocomplete: "off", spellcheck: "false", autocapitalize: "none" });
   const armour = h("textarea", { rows: 6, class: "mono", autocomplete: "off", spellcheck: "false", placeholder: "-----BEGIN SSH SIGNATURE-----" });
-  const role = h("input", { autocomplete: "off", list: "roles", value: (context.session.user.roles ?? [])[0] ?? null });
-  const roles = h("datalist", { id: "roles" }, (context.session.user.roles ?? []).map((name) => h("option", { value: name })));
+  const role = h("select", {});
+  const person = h("input", { autocomplete: "off", spellcheck: "false" });
+  const deputy = h("input", { autocomplete: "off", spellcheck: "false" });
   let asked = null;
+  let known = null;
   const typedRight = () => !asked?.words || words.value.trim() === asked.words;
 
   const sheet = openSheet({
@@ -134,44 +142,58 @@ function signSheet(context, answer, ask) {
     danger: answer.order !== "approve",
     body: [
       h("p", { class: "means" }, t("sheet.means", { meaning: meaning(ask, answer) })),
-      decisionOf(context.run, ask.step),
+      decisionOf(context.run, ask.step, learn),
       field("role", t("sheet.role"), role),
-      roles,
+      !context.session.user.person && field("person", t("sheet.person"), person),
+      field("deputy", t("sheet.deputy"), deputy),
       inputs.elements,
       stage,
+      h("p", { class: "hint" }, t("sheet.same_as"), " ", h("code", {}, answer.command)),
     ],
     action: t("sign.next"),
-    ready: () => (asked ? armour.value.includes("BEGIN SSH SIGNATURE") && typedRight() : inputs.ready() && role.value.trim() !== ""),
+    ready: () => (asked ? armour.value.includes("BEGIN SSH SIGNATURE") && typedRight() : Boolean(known?.can_sign) && inputs.ready()),
     act: async () => {
       if (!asked) {
         await prepare();
         return "stay";
       }
-      return settle(await api.signature(context.run, ask.step, { statement: asked.statement, signature: armour.value, words: words.value.trim() }));
+      return settle(await submit({ signature: armour.value }));
     },
   });
 
+  function learn(said) {
+    known = said;
+    role.replaceChildren(...(said.roles ?? []).map((name) => h("option", { value: name }, name)));
+    if (!said.can_sign) stage.replaceChildren(h("p", { class: "tone-wait" }, t("sign.nobody")));
+    sheet.refresh();
+  }
+
   async function prepare() {
-    const { note, reason, finding, seen } = inputs.values();
-    const decision = answer.order === "resolve" ? `resolve_${finding.replace("-", "_")}` : (DECISIONS[answer.order] ?? answer.order);
-    asked = await api.statement(context.run, ask.step, { decision, role: role.value.trim(), note: note ?? reason ?? seen ?? "" });
-    const command = h("pre", { class: "mono" }, asked.sign_command ?? "");
+    const order = ask.kind === "confirmation" && answer.order === "approve" ? "confirm" : answer.order;
+    const decision = [order, answer.finding].filter(Boolean).join("-");
+    const wish = { decision, role: role.value || null, person: person.value.trim() || null, deputy_for: deputy.value.trim() || null };
+    asked = await api.statement(context.run, ask.step, Object.fromEntries(Object.entries(wish).filter(([, value]) => value)));
     stage.replaceChildren(
       h("h3", {}, t("sign.statement")),
-      h("pre", { class: "mono statement", tabindex: "0", "aria-label": t("sign.statement") }, asked.statement),
+      h("pre", { class: "statement", tabindex: "0", "aria-label": t("sign.statement") }, asked.statement),
       h("div", { class: "row" }, h("button", { type: "button", class: "quiet", onclick: save }, t("sign.save"))),
       ...(asked.words ? [field("words", t("sheet.type", { word: asked.words }), words)] : []),
       ...(asked.passkeys && passkey.available() ? [h("button", { type: "button", class: "main", onclick: byPasskey }, t("sign.passkey"))] : []),
       h("p", { class: "hint" }, t("sign.how")),
-      command,
+      h("pre", {}, asked.sign_command ?? ""),
       field("armour", t("sign.paste"), armour),
     );
     sheet.dialog.querySelector("button[type=submit]").textContent = t("sign.send");
     (asked.words ? words : armour).focus();
   }
 
+  function submit(proof) {
+    const { note, reason, seen } = inputs.values();
+    return api.signature(context.run, ask.step, { statement: asked.statement, words: words.value.trim(), note: note ?? reason ?? seen ?? "", ...proof });
+  }
+
   function save() {
-    const link = h("a", { href: URL.createObjectURL(new Blob([asked.statement], { type: "text/plain" })), download: "statement.txt" });
+    const link = h("a", { href: URL.createObjectURL(new Blob([asked.statement], { type: "text/plain" })), download: "statement" });
     link.click();
     URL.revokeObjectURL(link.href);
   }
@@ -179,8 +201,7 @@ function signSheet(context, answer, ask) {
   async function byPasskey() {
     if (!typedRight()) return sheet.trouble(t("sign.type_first"));
     try {
-      const assertion = await passkey.sign(asked.passkeys);
-      settle(await api.signature(context.run, ask.step, { statement: asked.statement, assertion, words: words.value.trim() }));
+      settle(await submit({ assertion: await passkey.sign(asked.passkeys) }));
       sheet.close();
     } catch (problem) {
       sheet.trouble(problem.message);

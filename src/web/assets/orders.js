@@ -1,5 +1,6 @@
 // The orders about the run as a whole that would do something now.
 
+import * as api from "./api.js";
 import { h, say, section } from "./dom.js";
 import { meaning } from "./asks.js";
 import { orderSheet } from "./order_sheet.js";
@@ -9,15 +10,21 @@ export function ordersPart(context) {
   const buttons = h("div", { class: "row answers" });
   const none = h("p", { class: "faint" });
   const element = section("orders", t("orders"), {}, none, buttons);
+  const trouble = h("p", { class: "trouble", role: "alert" });
+  element.append(trouble);
   let shown = "";
 
   function update(night) {
-    const now = JSON.stringify(night.orders);
+    const left = night.head.executor === false && !night.ended;
+    const now = JSON.stringify([night.orders, left]);
     if (now === shown) return;
     shown = now;
-    say(none, night.orders.length ? "" : t("orders.none"));
+    if (context.session.user.may === "view") return say(none, t("may_look.how"));
+    say(none, night.orders.length || left ? "" : t("orders.none"));
     const focused = document.activeElement?.dataset?.runOrder;
+    const resume = h("button", { type: "button", class: "main", "data-run-order": "resume", onclick: takeUp }, t("order.resume"));
     buttons.replaceChildren(
+      ...(left ? [resume] : []),
       ...night.orders.map((order) =>
         h(
           "button",
@@ -33,6 +40,17 @@ export function ordersPart(context) {
       ),
     );
     if (focused) buttons.querySelector(`[data-run-order="${focused}"]`)?.focus();
+  }
+
+  async function takeUp(event) {
+    event.target.disabled = true;
+    say(trouble, "");
+    try {
+      await api.resume(context.run);
+    } catch (problem) {
+      say(trouble, problem.message);
+    }
+    event.target.disabled = false;
   }
 
   return { element, update, focus: () => buttons.querySelector("button")?.focus() };

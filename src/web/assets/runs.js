@@ -1,7 +1,7 @@
 // The runs, the newest first, and the form that starts one.
 
 import * as api from "./api.js";
-import { h, mark, say, section } from "./dom.js";
+import { h, mark, say } from "./dom.js";
 import { openSheet } from "./sheet.js";
 import { PHASE_TONES, signOf } from "./signs.js";
 import * as time from "./time.js";
@@ -9,7 +9,8 @@ import { maybe, t } from "./words.js";
 
 const FRESH_MS = 5_000;
 
-export async function runsPage(main, leave) {
+export async function runsPage(main, session, leave) {
+  const may = session.user.may !== "view";
   const search = h("input", { id: "search", type: "search", oninput: draw, autocomplete: "off" });
   const trouble = h("p", { class: "trouble", role: "alert" });
   const body = h("tbody", {});
@@ -21,7 +22,7 @@ export async function runsPage(main, leave) {
     h(
       "div",
       { class: "page" },
-      h("div", { class: "row" }, h("h1", {}, t("runs")), h("span", { class: "gap" }), h("button", { type: "button", class: "main", id: "start", onclick: begin }, t("start"))),
+      h("div", { class: "row" }, h("h1", {}, t("runs")), h("span", { class: "gap" }), may && h("button", { type: "button", class: "main", id: "start", onclick: begin }, t("start"))),
       h("label", { for: "search" }, t("runs.search")),
       search,
       trouble,
@@ -61,7 +62,7 @@ export async function runsPage(main, leave) {
   return {
     title: t("runs"),
     close: () => clearInterval(timer),
-    keys: { "/": () => search.focus(), n: begin },
+    keys: { "/": () => search.focus(), ...(may && { n: begin }) },
   };
 }
 
@@ -71,7 +72,7 @@ function line(run) {
   const word = run.outcome ?? run.phase;
   const state = h("td", { class: `tone-${PHASE_TONES[word] ?? "plain"}` }, `${signOf(word)} ${maybe(`phase.${word}`, word)}`);
   const waits = run.awaited?.length ? t("runs.awaits", { steps: run.awaited.join(", ") }) : "";
-  if (run.phase !== "ended" && run.live === false) state.append(` · ${t("no_executor")}`);
+  if (run.phase !== "ended" && (run.live ?? run.executor) === false) state.append(` · ${t("no_executor")}`);
   if (waits) state.append(` · ${waits}`);
   const started = h("td", {}, run.started ? h("time", { datetime: run.started }, time.date(run.started)) : "");
   return h("tr", {}, h("th", { scope: "row" }, link), h("td", {}, run.runbook ?? ""), started, state);
@@ -105,14 +106,19 @@ function startSheet(runbooks) {
   function draw() {
     inputs = (runbooks[Number(choice.value)]?.params ?? []).map((param) => ({ param, input: inputOf(param) }));
     fields.replaceChildren(
-      ...inputs.flatMap(({ param, input }) => [h("label", { for: input.id }, param.name + (param.required ? " *" : "")), input]),
+      ...inputs.flatMap(({ param, input }) => [
+        h("label", { for: input.id }, param.name + (param.required ? " *" : "")),
+        param.description ? h("p", { class: "hint", id: `${input.id}-hint` }, param.description) : "",
+        input,
+      ]),
     );
     sheet.refresh?.();
   }
 }
 
 function inputOf(param) {
-  const properties = { id: `param-${param.name}`, name: param.name, required: Boolean(param.required) };
+  const id = `param-${param.name}`;
+  const properties = { id, name: param.name, required: Boolean(param.required), "aria-describedby": param.description ? `${id}-hint` : null };
   const kept = param.default ?? null;
   if (param.type === "boolean") return h("input", { ...properties, required: false, type: "checkbox", checked: kept === true });
   const choices = param.choices ?? param.enum;

@@ -22,6 +22,11 @@ export class Stream {
     this.abort?.abort();
   }
 
+  /** Lets the connection go; it is made again from the last record that was heard. */
+  drop() {
+    this.abort?.abort();
+  }
+
   async connect() {
     while (!this.over) {
       this.abort = new AbortController();
@@ -91,7 +96,6 @@ export class Stream {
     if (!data.length) return;
     const said = JSON.parse(data.join("\n"));
     if (typeof said?.seq === "number") this.seq = said.seq;
-    if (kind === "end") this.ended = true;
     this.told(kind, said);
   }
 }
