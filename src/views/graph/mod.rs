@@ -18,37 +18,40 @@ use super::plan::{Look, does, look, nodes, waits_for};
 use crate::plan::{Plan, Section, StepIndex};
 
 /// The room between two sections, with the title of the second.
-const TITLE: i32 = 48;
+const TITLE: i32 = 64;
 
 /// The drawing of a whole plan; the items of a `foreach` are one node.
 pub fn json(plan: &Plan) -> Value {
     let critical = critical(plan);
-    let (mut shown, mut edges, mut bands) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut width, mut top) = (0, 0);
-    for (section, name) in [(Section::Forward, "forward"), (Section::Rollback, "rollback"), (Section::Finally, "finally")] {
+    let drawn = |(section, name)| {
         let steps = nodes(plan, section);
-        if steps.is_empty() {
-            continue;
-        }
         let drawing = draw(&before(plan, &steps));
-        let y = top + TITLE;
+        (name, steps, drawing)
+    };
+    let sections = [(Section::Forward, "forward"), (Section::Rollback, "rollback"), (Section::Finally, "finally")];
+    let sections: Vec<_> = sections.into_iter().map(drawn).filter(|(_, steps, _)| !steps.is_empty()).collect();
+    let width = sections.iter().map(|(_, _, drawing)| drawing.width).max().unwrap_or(0);
+    let (mut shown, mut edges, mut bands) = (Vec::new(), Vec::new(), Vec::new());
+    let mut top = 0;
+    for (name, steps, drawing) in &sections {
+        // Sections stand below each other, each in the middle.
+        let (x, y) = ((width - drawing.width) / 2, top + TITLE);
         for (at, place) in steps.iter().zip(&drawing.places) {
-            shown.push(node(plan, *at, place, y, &critical));
+            shown.push(node(plan, *at, Place { x: place.x + x, y: place.y + y }, &critical));
         }
         for line in &drawing.lines {
-            let points: Vec<[i32; 2]> = line.points.iter().map(|(x, down)| [*x, down + y]).collect();
+            let points: Vec<[i32; 2]> = line.points.iter().map(|(across, down)| [across + x, down + y]).collect();
             let (from, to) = (steps[line.from], steps[line.to]);
             let is_critical = critical.contains(&from) && critical.contains(&to);
             edges.push(json!({ "from": plan.step(from).id, "to": plan.step(to).id, "points": points, "critical": is_critical }));
         }
         bands.push(json!({ "section": name, "y": top, "height": TITLE + drawing.height }));
-        width = width.max(drawing.width);
         top = y + drawing.height;
     }
     json!({ "width": width, "height": top, "bands": bands, "nodes": shown, "edges": edges })
 }
 
-fn node(plan: &Plan, at: StepIndex, place: &Place, y: i32, critical: &BTreeSet<StepIndex>) -> Value {
+fn node(plan: &Plan, at: StepIndex, place: Place, critical: &BTreeSet<StepIndex>) -> Value {
     let step = plan.step(at);
     let kind = match look(plan, at) {
         Look::Step => "step",
@@ -58,7 +61,7 @@ fn node(plan: &Plan, at: StepIndex, place: &Place, y: i32, critical: &BTreeSet<S
     json!({
         "id": step.id,
         "x": place.x,
-        "y": place.y + y,
+        "y": place.y,
         "w": NODE_WIDTH,
         "h": NODE_HEIGHT,
         "kind": kind,

@@ -8,6 +8,8 @@ import { maybe, t } from "./words.js";
 
 const ZOOMS = [0.4, 0.55, 0.7, 0.85, 1, 1.2, 1.5];
 const MARGIN = 24;
+/** The title of a section stands this far below its upper edge. */
+const TITLE = 54;
 /** What the eye should be on: the first of these. */
 const FRONT = ["awaiting_people", "awaiting_confirmation", "in_doubt", "held", "undo_failed", "undo_in_doubt", "running", "undoing", "ready", "backing_off", "awaiting_time"];
 
@@ -53,7 +55,7 @@ export function graphPart(context) {
     stage.append(picture);
     bands = graph.bands.map((band) => {
       const title = h("h3", { class: "band" }, t(`section.${band.section}`));
-      place(title, MARGIN, band.y + MARGIN);
+      place(title, MARGIN, band.y + TITLE);
       stage.append(title);
       return { ...band, title };
     });

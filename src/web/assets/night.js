@@ -14,16 +14,8 @@ import * as time from "./time.js";
 import { t } from "./words.js";
 
 export async function nightPage(main, run, session, leave) {
-  let night;
-  try {
-    const snapshot = await api.snapshot(run);
-    time.hear(snapshot.head.now);
-    night = new Night(snapshot);
-  } catch (problem) {
-    if (problem.status === 401) return leave();
-    main.append(h("div", { class: "page" }, h("h1", {}, run), h("p", { class: "trouble", role: "alert" }, problem.message)));
-    return { title: run };
-  }
+  let night = await first(main, run, leave);
+  if (!night) return { title: run };
 
   const context = { run, session, select: (id) => step.select(id), night: () => night };
   const step = stepPart(context);
@@ -107,4 +99,29 @@ export async function nightPage(main, run, session, leave) {
     },
     keys: { ...graph.keys, a: asks.focus, o: orders.focus, l: log.focus, c: card.focus },
   };
+}
+
+const BETWEEN_TRIES_MS = 1_000;
+
+/** The first snapshot. What fails for now is tried again; none where there is no such run, or the page was left meanwhile. */
+async function first(main, run, leave) {
+  const here = location.hash;
+  const trouble = h("p", { class: "trouble", role: "status" });
+  const page = h("div", { class: "page" }, h("h1", {}, run), trouble);
+  while (location.hash === here) {
+    try {
+      const snapshot = await api.snapshot(run);
+      time.hear(snapshot.head.now);
+      page.remove();
+      return new Night(snapshot);
+    } catch (problem) {
+      if (problem.status === 401) return void (await leave());
+      if (!page.isConnected) main.append(page);
+      const isFinal = problem.status >= 400 && problem.status < 500;
+      say(trouble, isFinal ? problem.message : t("again", { why: problem.message }));
+      if (isFinal) return null;
+      await new Promise((done) => setTimeout(done, BETWEEN_TRIES_MS));
+    }
+  }
+  return null;
 }
