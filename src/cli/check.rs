@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::console;
+use super::desk::Desk;
 use super::exit::Exit;
 use super::preparation::{ParamArgs, look_over};
 use crate::diagnostic::json::to_json;
@@ -38,11 +39,11 @@ pub struct CheckArgs {
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
+pub fn run(desk: &Desk, args: &CheckArgs) -> anyhow::Result<Exit> {
     let mut exit = Exit::Done;
     let mut files: Vec<Value> = Vec::new();
     for file in &args.files {
-        let prepared = look_over(file, &args.params)?;
+        let prepared = look_over(desk, file, &args.params)?;
         if prepared.has_errors() {
             exit = Exit::InvalidRunbook;
         }

@@ -126,7 +126,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
     match command {
-        Command::Check(args) => check::run(&args),
+        Command::Check(args) => check::run(desk, &args),
         Command::Plan(args) => plan::run(desk, &args),
         Command::Rehearse(args) => rehearse::run(desk, &args),
         Command::Run(args) => run::run(desk, &args),

@@ -10,7 +10,7 @@ use super::desk::{Desk, now};
 use super::exit::Exit;
 use super::preparation::{ParamArgs, prepare};
 use crate::engine::rehearsal_of;
-use crate::views::{expectation, plan, rehearsed};
+use crate::views::{bearing, expectation, plan, rehearsed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,12 +46,14 @@ pub struct PlanArgs {
 /// # Errors
 /// When a file cannot be read.
 pub fn run(desk: &Desk, args: &PlanArgs) -> Result<Exit> {
-    let prepared = prepare(&args.file, &args.params)?;
+    let prepared = prepare(desk, &args.file, &args.params)?;
     prepared.say();
     let Some(made) = &prepared.plan else { return Ok(Exit::InvalidRunbook) };
     if args.json {
         let mut json = plan::json(made);
-        json["expected"] = expectation::plan_json(made, &desk.history(&made.content().runbook, None));
+        let history = desk.history(&made.content().runbook, None);
+        json["expected"] = expectation::plan_json(made, &history);
+        json["clients"] = bearing::plan_json(made, &history);
         console::print_json(&json)?;
     } else if args.dot {
         console::print(plan::dot(made))?;
@@ -62,7 +64,9 @@ pub fn run(desk: &Desk, args: &PlanArgs) -> Result<Exit> {
         if let Some(proven) = prepared.proof.in_words() {
             console::say(proven);
         }
-        console::print_lines(&expectation::of_plan(made, &desk.history(&made.content().runbook, None)))?;
+        let history = desk.history(&made.content().runbook, None);
+        console::print_lines(&bearing::of_plan(made, &history))?;
+        console::print_lines(&expectation::of_plan(made, &history))?;
         if made.seeks_rehearsal() {
             console::print_lines(&rehearsed::of_plan(&rehearsal_of(&desk.home()?, made)?, now()))?;
         }

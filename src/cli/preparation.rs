@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::console;
+use super::desk::Desk;
 use super::profile::ProfileFile;
 use crate::diagnostic::render::{Paint, render};
 use crate::diagnostic::{Report, Source};
@@ -62,19 +63,19 @@ impl Prepared {
 ///
 /// # Errors
 /// When a file cannot be read; what is wrong inside is in the reports.
-pub fn prepare(file: &Path, args: &ParamArgs) -> Result<Prepared> {
-    prepare_by(file, args, build)
+pub fn prepare(desk: &Desk, file: &Path, args: &ParamArgs) -> Result<Prepared> {
+    prepare_by(desk, file, args, build)
 }
 
 /// Reads and checks as [`prepare`] does, without complaint about parameters that nobody has given yet.
 ///
 /// # Errors
 /// When a file cannot be read; what is wrong inside is in the reports.
-pub fn look_over(file: &Path, args: &ParamArgs) -> Result<Prepared> {
-    prepare_by(file, args, check)
+pub fn look_over(desk: &Desk, file: &Path, args: &ParamArgs) -> Result<Prepared> {
+    prepare_by(desk, file, args, check)
 }
 
-fn prepare_by(file: &Path, args: &ParamArgs, make: fn(BuildInput<'_>) -> Built) -> Result<Prepared> {
+fn prepare_by(desk: &Desk, file: &Path, args: &ParamArgs, make: fn(BuildInput<'_>) -> Built) -> Result<Prepared> {
     let source = read(file)?;
     let folder = folder_of(file)?;
     let (runbook, mut report) = parse(&source);
@@ -84,23 +85,32 @@ fn prepare_by(file: &Path, args: &ParamArgs, make: fn(BuildInput<'_>) -> Built) 
     };
     let roster = roster(&runbook, &folder, &mut reports)?;
     let profile = args.targets.as_deref().map(|path| ProfileFile::read(path, &mut reports)).transpose()?;
-    let mut params = params(&runbook, args, &mut reports)?;
-    for (name, value) in profile.iter().flat_map(ProfileFile::params) {
-        params.entry(name.clone()).or_insert_with(|| value.clone());
-    }
+    let given = params(&runbook, args, &mut reports)?;
+    let params = profile.as_ref().map_or_else(|| given.clone(), |profile| profile.below(&given));
     let base_dir = folder.to_string_lossy().into_owned();
     let edited_by = edited_by(&runbook, file, &folder, roster.as_ref());
-    let mut built = make(BuildInput { runbook: &runbook, source: &source, roster, edited_by, params, base_dir });
+    let input = BuildInput { runbook: &runbook, source: &source, roster, edited_by, params, base_dir };
+    let mut built = make(input.clone());
     if let Some(profile) = &profile {
-        built.plan = built.plan.and_then(|plan| profile.apply(plan, &runbook, &mut reports));
+        // The live night has the values of parameters that the profile does not give.
+        let live = make(BuildInput { params: given, ..input }).plan;
+        built.plan = built.plan.and_then(|plan| profile.apply(plan, live.as_ref(), &runbook, &mut reports));
     }
     report.extend(built.report);
     let mut proof = built.plan.as_ref().map(|plan| prove(plan, &built.places)).unwrap_or_default();
     report.extend(std::mem::take(&mut proof.report));
+    if let Some(plan) = built.plan.as_ref().filter(|_| says_what_clients_bear(&runbook)) {
+        report.extend(plan.unborne(&runbook, &desk.history(&plan.content().runbook, None)));
+    }
     reports.insert(0, (report, source));
     let prepared = Prepared { plan: None, proof, reports };
     let plan = built.plan.filter(|_| !prepared.has_errors());
     Ok(Prepared { plan, ..prepared })
+}
+
+/// Whether the time inside the freeze is to be held against anything, so that earlier runs have to be read.
+fn says_what_clients_bear(runbook: &Runbook) -> bool {
+    runbook.movement.as_ref().is_some_and(|movement| movement.clients_bear.is_some())
 }
 
 /// Reads a file; `-` is standard input.

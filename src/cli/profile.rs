@@ -31,14 +31,19 @@ impl ProfileFile {
         Ok(Self { name, source, profile })
     }
 
-    /// Its values of the runbook's parameters.
-    pub fn params(&self) -> impl Iterator<Item = (&String, &crate::model::Value)> {
-        self.profile.iter().map(|profile| &profile.params).flat_map(Object::iter)
+    /// The parameters that were given, with its own values for the rest.
+    pub fn below(&self, given: &Object) -> Object {
+        let mut params = given.clone();
+        for (name, value) in self.profile.iter().flat_map(|profile| &profile.params) {
+            params.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        params
     }
 
-    /// The plan against its targets; none where it does not fit the runbook.
-    pub fn apply(&self, plan: Plan, runbook: &Runbook, reports: &mut Vec<(Report, Source)>) -> Option<Plan> {
-        let (plan, report) = plan.against(runbook, self.profile.as_ref()?, &self.name, &self.source);
+    /// The plan against its targets, none of which may be one of the plan `live` that there is without it; none where it does not
+    /// fit the runbook.
+    pub fn apply(&self, plan: Plan, live: Option<&Plan>, runbook: &Runbook, reports: &mut Vec<(Report, Source)>) -> Option<Plan> {
+        let (plan, report) = plan.against(live, runbook, self.profile.as_ref()?, &self.name, &self.source);
         reports.push((report, self.source.clone()));
         plan
     }

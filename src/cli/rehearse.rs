@@ -72,7 +72,7 @@ pub struct RehearseArgs {
 /// # Errors
 /// When a file cannot be read, or a step or role is not in the plan.
 pub fn run(desk: &Desk, args: &RehearseArgs) -> Result<Exit> {
-    let prepared = prepare(&args.file, &args.params)?;
+    let prepared = prepare(desk, &args.file, &args.params)?;
     prepared.say();
     let Some(plan) = &prepared.plan else { return Ok(Exit::InvalidRunbook) };
     let found = rehearsal(plan, &desk.history(&plan.content().runbook, None), &wishes(args, plan)?);

@@ -56,7 +56,7 @@ pub struct RunArgs {
 /// # Errors
 /// When the run cannot be started, or its journal fails.
 pub fn run(desk: &Desk, args: &RunArgs) -> anyhow::Result<Exit> {
-    let prepared = prepare(&args.file, &args.params)?;
+    let prepared = prepare(desk, &args.file, &args.params)?;
     prepared.say();
     let Some(plan) = prepared.plan else { return Ok(Exit::InvalidRunbook) };
     refuse_what_this_build_cannot_do(&plan)?;

@@ -12,7 +12,7 @@ use crate::model::{RunId, Timestamp};
 use crate::run::{Record, State};
 use crate::views::runs::{self, Row};
 use crate::views::status::{self, Life};
-use crate::views::{Line, card, expectation};
+use crate::views::{Line, bearing, card, expectation};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,13 +60,17 @@ pub fn run(desk: &Desk, args: &StatusArgs) -> Result<Exit> {
             let mut json = status::json(&state, life, &how);
             json["expected"] =
                 expectation::json(&state, &desk.history(&state.plan().content().runbook, Some(&run)), moment(life, &records));
+            json["clients"] = bearing::json(&state, moment(life, &records));
             console::print_json(&json)?;
         }
         (false, false) => {
             let now = moment(life, &records);
+            let history = desk.history(&state.plan().content().runbook, Some(&run));
             console::print_lines(&status::text(&state, now, life, &how))?;
-            if let Some(line) = expectation::of_run(&state, &desk.history(&state.plan().content().runbook, Some(&run)), now) {
-                console::print_lines(&[Line::new(), line])?;
+            let expected: Vec<Line> = expectation::of_run(&state, &history, now).into_iter().collect();
+            let lines = [bearing::of_run(&state, &history, now), expected].concat();
+            if !lines.is_empty() {
+                console::print_lines(&[vec![Line::new()], lines].concat())?;
             }
         }
     }

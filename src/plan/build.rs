@@ -266,6 +266,7 @@ impl<'a> Builder<'a> {
             from: movement.from.value.clone(),
             to: movement.to.value.clone(),
             entry: movement.entry.as_ref().map(|entry| entry.value.clone()),
+            clients_bear: movement.clients_bear.as_ref().map(|bear| bear.value),
         })
     }
 

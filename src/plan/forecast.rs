@@ -42,7 +42,7 @@ impl Plan {
     }
 
     /// How long one step is expected to take.
-    fn expected(&self, history: &History, at: StepIndex, percent: usize) -> Span {
+    pub(super) fn expected(&self, history: &History, at: StepIndex, percent: usize) -> Span {
         let step = self.step(at);
         match (&step.kind, &step.wait) {
             (StepKind::Group { .. } | StepKind::Undo(_), _) => Span::default(),
@@ -53,7 +53,7 @@ impl Plan {
     }
 
     /// The longest chain through the forward section.
-    fn chain(&self, takes: impl Fn(StepIndex) -> Span) -> Chain {
+    pub(super) fn chain(&self, takes: impl Fn(StepIndex) -> Span) -> Chain {
         let count = self.steps().len();
         let mut chain =
             Chain { takes: vec![0; count], finish: vec![0; count], before: vec![None; count], whole: 0, path: Vec::new() };
@@ -78,11 +78,12 @@ impl Plan {
     }
 }
 
-struct Chain {
-    takes: Vec<u64>,
-    finish: Vec<u64>,
+/// When each step of the forward section is over, counted from its start.
+pub(super) struct Chain {
+    pub takes: Vec<u64>,
+    pub finish: Vec<u64>,
     before: Vec<Option<StepIndex>>,
-    whole: u64,
+    pub whole: u64,
     path: Vec<StepIndex>,
 }
 

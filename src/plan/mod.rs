@@ -3,6 +3,7 @@
 //! A `Plan` exists only if every check passed; nobody checks it again. A run never re-reads the YAML.
 
 pub mod age;
+pub mod bearing;
 pub mod build;
 pub mod chosen;
 pub mod critical_path;
@@ -39,6 +40,7 @@ mod usual;
 mod waits;
 mod way_back;
 
+pub use bearing::Bearing;
 pub use build::{BuildInput, Built, Places, build, check};
 pub use chosen::chosen;
 pub use critical_path::{CriticalPath, Waiting};

@@ -102,6 +102,9 @@ pub struct Movement {
     pub to: TargetName,
     /// What decides where users go: a target, or a target and a part of it (`lb/shop`).
     pub entry: Option<String>,
+    /// How long clients can bear that nobody writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients_bear: Option<Span>,
 }
 
 /// A target with its connector and settings; secrets stay references.

@@ -12,8 +12,16 @@ use crate::model::{TargetName, Value};
 use crate::runbook::{self, Runbook};
 
 impl Plan {
-    /// The plan against the targets of `profile`, which is called `name` and stands in `source`; none where it does not fit.
-    pub fn against(self, runbook: &Runbook, profile: &runbook::Profile, name: &str, source: &Source) -> (Option<Self>, Report) {
+    /// The plan against the targets of `profile`, which is called `name` and stands in `source`; none where it does not fit. `live`
+    /// is the plan without the profile's parameters, whose targets a rehearsal must not touch; without it, this plan stands for it.
+    pub fn against(
+        self,
+        live: Option<&Self>,
+        runbook: &Runbook,
+        profile: &runbook::Profile,
+        name: &str,
+        source: &Source,
+    ) -> (Option<Self>, Report) {
         let alone = Runbook {
             targets: profile.targets.clone(),
             params: Vec::new(),
@@ -26,7 +34,7 @@ impl Plan {
         let mut builder = Builder::new(&input, MissingParams::Allowed);
         let targets = builder.targets();
         let mut report = builder.report;
-        self.held_against(profile, &targets, &mut report);
+        live.unwrap_or(&self).held_against(profile, &targets, &mut report);
         if report.has_errors() {
             return (None, report);
         }

@@ -34,6 +34,14 @@ impl PlannedStep {
         Span::from_millis(all.min(self.timeout.as_millis()))
     }
 
+    /// What it takes in any case when it succeeds: the calm that it waits for.
+    pub fn certain(&self) -> Span {
+        match self.kind {
+            StepKind::Action => Span::from_millis(self.span("stable_for").unwrap_or(0).min(self.timeout.as_millis())),
+            StepKind::Group { .. } | StepKind::Spread { .. } | StepKind::Undo(_) => Span::default(),
+        }
+    }
+
     /// How long its undo usually takes: as long as one change.
     pub fn usual_undo(&self) -> Span {
         Span::from_millis(CHANGE_MS.min(self.timeout.as_millis()))

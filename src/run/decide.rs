@@ -18,6 +18,7 @@ impl Conductor {
             let before = (self.state.last_seq(), self.flights.len());
             self.fire_timers(now, journal);
             self.hold_for_the_clock(now, journal);
+            self.note_freezes(now, journal);
             self.turn_phase(journal);
             self.settle_doubts(journal);
             if self.state.paused().is_none() && self.starts == Starts::Allowed {

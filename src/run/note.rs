@@ -1,9 +1,13 @@
-//! What is noted about a run as a whole: that it is a rehearsal, and which rehearsal stands behind a live one.
+//! What is noted about a run as a whole: that it is a rehearsal, which rehearsal stands behind a live one, and a freeze that lasts
+//! longer than clients bear.
 
-use super::Event;
-use super::state::{Instance, State};
-use crate::model::{Rehearsed, Timestamp, Value};
-use crate::plan::Wait;
+use std::collections::BTreeSet;
+
+use super::conductor::{Conductor, Recording};
+use super::state::{Instance, Phase, State};
+use super::{Event, StepStatus};
+use crate::model::{Rehearsed, Span, Timestamp, Value};
+use crate::plan::{Plan, StepIndex, Wait};
 
 /// Under which key the evidence of a gate holds the rehearsal: no step has this name.
 pub const REHEARSAL: &str = "(rehearsal)";
@@ -23,6 +27,13 @@ pub enum RunNote {
         /// Why none counts; empty where one does.
         reason: String,
     },
+    /// Nobody could write for longer than clients bear.
+    FreezeOutlasted {
+        /// What is frozen.
+        frozen: String,
+        /// What clients bear, in milliseconds.
+        bear_ms: u64,
+    },
 }
 
 /// What was noted, folded.
@@ -30,12 +41,36 @@ pub enum RunNote {
 pub(super) struct Noted {
     rehearsed: Option<Rehearsed>,
     reason: String,
+    /// Where the runbook says what clients bear: what is frozen, the step that denies writes, and the one that ends that.
+    freezes: Vec<(String, StepIndex, Option<StepIndex>)>,
+    outlasted: BTreeSet<String>,
+}
+
+impl Noted {
+    pub fn of(plan: &Plan) -> Self {
+        let bears = plan.content().movement.as_ref().is_some_and(|movement| movement.clients_bear.is_some());
+        let times = if bears { plan.freeze_times() } else { Vec::new() };
+        let freezes = times.into_iter().map(|freeze| (freeze.frozen, freeze.from, freeze.until)).collect();
+        Self { freezes, ..Self::default() }
+    }
 }
 
 impl RunNote {
     /// As an event.
     pub const fn event(self) -> Event {
         Event::RunNoted { note: self }
+    }
+}
+
+impl Conductor {
+    /// A freeze that lasts longer than clients bear is on record, once.
+    pub(super) fn note_freezes(&mut self, now: Timestamp, journal: &mut impl Recording) {
+        let bear_ms = self.state.clients_bear().unwrap_or_default().as_millis();
+        let late: Vec<String> =
+            self.state.freezes_outlast().filter(|(at, _)| *at <= now).map(|(_, frozen)| frozen.to_owned()).collect();
+        for frozen in late {
+            self.note(RunNote::FreezeOutlasted { frozen, bear_ms }.event(), journal);
+        }
     }
 }
 
@@ -52,6 +87,7 @@ impl State {
                 };
                 self.noted.reason.clone_from(reason);
             }
+            RunNote::FreezeOutlasted { frozen, .. } => drop(self.noted.outlasted.insert(frozen.clone())),
         }
         Ok(())
     }
@@ -95,6 +131,29 @@ impl State {
             }
             Some(_) => Ok(()),
         }
+    }
+
+    /// Since when nobody can write, of each freeze that is in place; none where the runbook does not say what clients bear.
+    pub fn frozen_now(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+        let is_over = matches!(self.phase, Phase::New | Phase::Ended(_));
+        self.noted.freezes.iter().filter(move |_| !is_over).filter_map(|(frozen, from, until)| {
+            let step = self.step(Instance::of(*from));
+            let is_denied = step.touched && step.status != StepStatus::Undone;
+            let is_open = until.is_some_and(|until| self.step(Instance::of(until)).status == StepStatus::Succeeded);
+            step.started.filter(|_| is_denied && !is_open).map(|since| (frozen.as_str(), since))
+        })
+    }
+
+    /// How long clients bear that nobody writes.
+    pub fn clients_bear(&self) -> Option<Span> {
+        self.plan.content().movement.as_ref().and_then(|movement| movement.clients_bear)
+    }
+
+    /// The freezes that clients bear no longer from a moment on, where nobody was told so.
+    pub(super) fn freezes_outlast(&self) -> impl Iterator<Item = (Timestamp, &str)> {
+        let bear = self.clients_bear();
+        let open = self.frozen_now().filter(|(frozen, _)| !self.noted.outlasted.contains(*frozen));
+        open.filter_map(move |(frozen, since)| bear.map(|bear| (since.plus(bear.as_duration()), frozen)))
     }
 
     /// Whether the rehearsal that is known is enough for every gate that asks for one.

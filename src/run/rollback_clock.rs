@@ -15,6 +15,12 @@ pub(super) struct WayBack {
     /// By instance: the undos of the chain that ends there, in milliseconds. Empty without a window.
     ends: Vec<u64>,
     longest_ms: u64,
+    /// By instance: its own undo, in milliseconds; and how many are owed, and what they are together.
+    own: Vec<u64>,
+    owed: u64,
+    all_ms: u64,
+    /// How many undos run at the same time, at most.
+    places: u64,
     /// The steps of `rollback` beside the undos, in the worst case.
     beside_ms: u64,
     /// Whether the clock ran out and a person was asked.
@@ -48,7 +54,27 @@ impl WayBack {
         if plan.content().window.is_none() {
             return Self::default();
         }
-        Self { ends: vec![0; plan.steps().len()], beside_ms: plan.beside_undos().as_millis(), ..Self::default() }
+        let count = plan.steps().len();
+        let (beside_ms, places) = (plan.beside_undos().as_millis(), u64::from(plan.content().max_concurrent.max(1)));
+        Self { ends: vec![0; count], own: vec![0; count], beside_ms, places, ..Self::default() }
+    }
+
+    /// What the undos take in the worst case. While there is a place for each, the longest chain decides; where there is not, what is
+    /// outside of it is shared over the places: whatever the order, it takes no longer.
+    fn undos_ms(&self) -> u64 {
+        if self.owed <= self.places {
+            return self.longest_ms;
+        }
+        self.longest_ms.saturating_add(self.all_ms.saturating_sub(self.longest_ms).div_ceil(self.places))
+    }
+
+    fn owes(&mut self, i: Instance, own: u64) {
+        if self.own.len() <= i.get() {
+            self.own.resize(i.get() + 1, 0);
+        }
+        let was = std::mem::replace(&mut self.own[i.get()], own);
+        self.owed = self.owed + u64::from(own > 0) - u64::from(was > 0);
+        self.all_ms = self.all_ms.saturating_sub(was).saturating_add(own);
     }
 }
 
@@ -57,7 +83,8 @@ impl State {
     pub fn rollback_clock(&self) -> Option<RollbackClock> {
         let window = self.plan.content().window.as_ref()?;
         let running = self.phase == Phase::Forward && !self.is_past_no_return();
-        let path_ms = if self.way_back.longest_ms == 0 { 0 } else { self.way_back.longest_ms + self.way_back.beside_ms };
+        let undos_ms = self.way_back.undos_ms();
+        let path_ms = if undos_ms == 0 { 0 } else { undos_ms.saturating_add(self.way_back.beside_ms) };
         running.then(|| RollbackClock { closes: window.closes, path_back: Span::from_millis(path_ms) })
     }
 
@@ -69,7 +96,8 @@ impl State {
     /// The next moment at which something happens by itself.
     pub fn next_timer(&self) -> Option<Timestamp> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        timer.into_iter().chain(self.clock_runs_out()).min()
+        let freezes = self.freezes_outlast().map(|(at, _)| at);
+        timer.into_iter().chain(self.clock_runs_out()).chain(freezes).min()
     }
 
     /// When the run is held and somebody is asked: once, before the point of no return, with something to undo.
@@ -88,6 +116,7 @@ impl State {
         let needs = self.planned(i).needs.iter().map(|need: &StepIndex| end(Instance::of(*need)));
         let before = needs.chain(self.children(i).iter().map(|child| end(*child))).max().unwrap_or(0);
         let reached = before.saturating_add(own);
+        self.way_back.owes(i, own);
         let ends = &mut self.way_back.ends;
         if ends.len() <= i.get() {
             ends.resize(i.get() + 1, 0);

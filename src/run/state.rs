@@ -168,7 +168,7 @@ impl State {
     /// The state before record 1.
     pub fn new(plan: Arc<Plan>) -> Self {
         let guard = Guard::new(&plan);
-        let way_back = WayBack::of(&plan);
+        let (way_back, noted) = (WayBack::of(&plan), Noted::of(&plan));
         let mut open = [0; 3];
         let steps = plan
             .steps()
@@ -211,7 +211,7 @@ impl State {
             answers: BTreeMap::new(),
             guard,
             way_back,
-            noted: Noted::default(),
+            noted,
         }
     }
 

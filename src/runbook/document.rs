@@ -130,6 +130,8 @@ pub struct Move {
     pub to: Spanned<TargetName>,
     /// `target/part`, or a target alone.
     pub entry: Option<Spanned<String>>,
+    /// `clients_bear`: how long clients can bear that nobody writes.
+    pub clients_bear: Option<Spanned<Span>>,
 }
 
 /// One entry of `interlocks`. What its words mean is for the planner.

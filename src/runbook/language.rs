@@ -150,6 +150,11 @@ pub static MOVE: Table = Table {
         Key::required("from", Form::Name, "the target that is left"),
         Key::required("to", Form::Name, "the target that is moved to"),
         Key::optional("entry", Form::Text, "where the traffic enters: a target, or `target/part`"),
+        Key::optional(
+            "clients_bear",
+            Form::Duration,
+            "how long clients can bear that nobody writes: the patience of their pools, queues and retries",
+        ),
     ],
 };
 

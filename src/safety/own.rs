@@ -59,13 +59,22 @@ fn stale_proofs(
                 unit.section == Section::Forward && unit.sets.contains(&(*proof, true)) && before[unit.lead.get()]
             });
             // The last proof counts, and the youngest of several.
-            let ages: Vec<Option<Span>> = provers.map(|unit| plan.longest_between(unit.lead, *step)).collect();
+            let provers: Vec<StepIndex> = provers.map(|unit| unit.lead).collect();
+            let ages: Vec<Option<Span>> = provers.iter().map(|lead| plan.longest_between(*lead, *step)).collect();
+            let least = provers.iter().map(|lead| plan.shortest_between(*lead, *step)).min();
             if ages.is_empty() || ages.iter().any(|age| age.is_some_and(|age| age <= fresh)) {
                 continue;
             }
             let name = &plan.content().interlocks[number].name;
             let (fact, id) = (&facts.vars[*proof], &plan.step(*step).id);
             let oldest = ages.into_iter().flatten().min();
+            if let Some(age) = least.filter(|age| *age > fresh) {
+                let message = format!("{fact} is {age} old at least when `{id}` starts, and the rule `{name}` allows {fresh}");
+                let error = Diagnostic::error(codes::INTERLOCK_STALE, places.of(*step), message);
+                let help = "the run would always refuse to start the step: prove it behind the holds that stand in between";
+                report.push(error.also(places.of_interlock(number), "this rule").help(help));
+                continue;
+            }
             let message = match oldest {
                 Some(age) => format!("{fact} can be {age} old when `{id}` starts, and the rule `{name}` allows {fresh}"),
                 None => format!("nothing limits how old {fact} is when `{id}` starts, and the rule `{name}` allows {fresh}"),

@@ -133,6 +133,10 @@ fn noted(note: &RunNote) -> (Tone, String) {
         RunNote::Rehearsal { profile } => {
             (Tone::Wait, format!("this is a rehearsal: its targets are those of the profile {profile}, not the live ones"))
         }
+        RunNote::FreezeOutlasted { frozen, bear_ms } => {
+            let bear = clock::length(std::time::Duration::from_millis(*bear_ms));
+            (Tone::Bad, format!("nobody can write to {frozen} for longer than clients bear ({bear})"))
+        }
         RunNote::RehearsalSought { found, reason } if found.is_null() => (Tone::Bad, format!("no rehearsal counts: {reason}")),
         RunNote::RehearsalSought { found, .. } => {
             let text = |key: &str| found[key].as_str().unwrap_or_default().to_owned();

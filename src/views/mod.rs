@@ -3,6 +3,7 @@
 //! A view makes lines of toned text or JSON, and never looks at a clock, a terminal or a disk: whoever prints it brings those.
 
 pub mod ask;
+pub mod bearing;
 pub mod card;
 pub mod clock;
 pub mod decision;

@@ -6,7 +6,7 @@ use std::path::Path;
 use pointsman::diagnostic::render::{Paint, render};
 use pointsman::diagnostic::{Code, Report, Severity, Source};
 use pointsman::model::{Object, Roster, Span, StepId};
-use pointsman::plan::{BuildInput, Built, Plan, StepIndex, build, check};
+use pointsman::plan::{BuildInput, Built, History, Plan, StepIndex, build, check};
 use pointsman::runbook::{parse, parse_profile, parse_roster};
 use pointsman::safety::interlocks;
 use pointsman::views::plan as view;
@@ -37,7 +37,7 @@ pub(crate) fn plan_text(name: &str, text: &str, folder: &Path) -> (Option<Plan>,
             let alone = Source::new(name, line.replacen("# profile: ", "           ", 1) + &rest);
             let (profile, problems) = parse_profile(&alone);
             report.extend(problems);
-            let (plan, problems) = plan.against(&runbook, &profile?, "staging", &alone);
+            let (plan, problems) = plan.against(None, &runbook, &profile?, "staging", &alone);
             report.extend(problems);
             plan
         }),
@@ -45,6 +45,7 @@ pub(crate) fn plan_text(name: &str, text: &str, folder: &Path) -> (Option<Plan>,
     };
     if let Some(plan) = &plan {
         report.extend(interlocks(plan, &places));
+        report.extend(plan.unborne(&runbook, &History::default()));
     }
     (plan, report)
 }

@@ -9,8 +9,9 @@ use super::cli::{Bench, Said};
 
 const NIGHT: &str = "params:
   note: { type: string, default: live }
+  path: { type: string, default: live.json }
 targets:
-  shop: { connector: file, path: live.json }
+  shop: { connector: file, path: '{{ params.path }}' }
 steps:
   go:
     action: gate.approval
@@ -122,7 +123,7 @@ fn another_plan_needs_another_rehearsal_and_a_remark_does_not() {
     let before = shape(file);
     night.bench.runbook(
         "night",
-        &format!("# a remark\n{}", NIGHT.replace("live.json", "other.json").replace("default: live", "default: x")),
+        &format!("# a remark\n{}", NIGHT.replace("{{ params.path }}", "other.json").replace("default: live", "default: x")),
     );
     assert_eq!(shape(file), before, "targets, defaults and remarks are not the shape");
     night.bench.runbook("night", &NIGHT.replace("expect_old: { database: old }, ", ""));
@@ -165,6 +166,7 @@ fn a_profile_names_every_target_and_none_of_the_live_night() {
         ("targets:\n  shop: { connector: sqlite, path: x.db }\n", "`shop` is a file in the runbook"),
         ("targets:\n  shop: { connector: file, path: live.json }\n", "`shop` of the profile is `shop` of the live night"),
         ("targets:\n  shop: { connector: file, path: s.json }\n  more: { connector: file, path: t.json }\n", "no such target"),
+        ("targets:\n  shop: { connector: file, path: live.json }\nparams: { path: elsewhere.json }\n", "of the live night"),
         ("targets:\n  shop: { connector: file }\n", "needs `path`"),
         ("steps: {}\n", "has no key `steps`"),
     ] {

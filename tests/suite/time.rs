@@ -148,3 +148,132 @@ fn runs_become_history_and_history_becomes_a_forecast() {
     let found = bench.json(&["rehearse", file, "--json"]);
     assert_eq!((&found["measured_runs"], &found["unmeasured"]), (&2.into(), &serde_json::json!([])), "{found}");
 }
+
+#[test]
+fn the_clock_counts_undos_that_wait_for_a_place() {
+    let steps: String = (0..5).map(|n| acting(&format!("s{n}"), "", "60s")).collect();
+    let begun: Vec<(String, bool)> = (0..5).map(|n| (format!("s{n}"), true)).collect();
+    let begun: Vec<(&str, bool)> = begun.iter().map(|(step, over)| (step.as_str(), *over)).collect();
+    let back = |places: u32| {
+        let rest = format!("{steps}defaults: {{ max_concurrent: {places} }}\n");
+        after(&night("2030-01-01T06:00", &rest), &begun).rollback_clock().unwrap().path_back
+    };
+    assert_eq!(back(5), Span::from_secs(60), "each has a place");
+    assert_eq!(back(2), Span::from_secs(60 + 120), "the other four share two places");
+    assert_eq!(back(1), Span::from_secs(300), "one behind the other");
+    let plan = night("2030-01-01T06:00", &format!("{steps}defaults: {{ max_concurrent: 2 }}\n"));
+    assert_eq!(after(&plan, &begun[..2]).rollback_clock().unwrap().path_back, Span::from_secs(60));
+}
+
+const BEARING: &str = "pointsman: 1
+runbook: bearing
+targets:
+  old: { connector: sqlite, path: old.db }
+  new: { connector: sqlite, path: new.db }
+move: { from: old, to: new, clients_bear: 30s }
+steps:
+  look: { action: gate.hold, with: { duration: 5m } }
+  go: { needs: [look], action: gate.approval, with: { approvers: { dba: 1 }, prompt: Go? } }
+  freeze: { needs: [go], action: sqlite.freeze_writes, target: old }
+  count: { needs: [freeze], action: check.tables, with: { source: old, target: new, tables: [orders] } }
+  open:
+    needs: [count]
+    action: sqlite.allow_writes
+    target: new
+    point_of_no_return: the new side takes writes
+";
+
+fn bearing_plan(text: &str) -> Arc<Plan> {
+    let source = pointsman::diagnostic::Source::new("bearing.yaml", text);
+    let runbook = parse(&source).0.unwrap();
+    let built = build(BuildInput::of(&runbook, &source));
+    Arc::new(built.plan.unwrap_or_else(|| panic!("{:?}", built.report.sorted())))
+}
+
+#[test]
+fn the_time_inside_the_freeze_is_held_against_what_clients_bear() {
+    let plan = bearing_plan(BEARING);
+    let found = plan.bearings(&History::default());
+    assert_eq!((found.len(), found[0].fits(), found[0].unmeasured), (1, true, 3), "{found:?}");
+    assert!(found[0].slow < Span::from_secs(10), "neither the hold nor the gate before it counts: {found:?}");
+    let mut history = History::of_runs(10);
+    for (step, seconds) in [("freeze", [1, 2]), ("count", [20, 40]), ("open", [1, 1])] {
+        seconds.into_iter().for_each(|s| history.add(Took::Work, &StepId::new(step), Span::from_secs(s)));
+    }
+    let found = plan.bearings(&history);
+    assert_eq!((found[0].usual, found[0].slow), (Span::from_secs(22), Span::from_secs(43)));
+    assert!(!found[0].fits() && found[0].unmeasured == 0);
+    // Somebody is asked inside: nobody knows how long that takes, until it was measured.
+    let asked = BEARING.replace("needs: [count]", "needs: [sure]").replace(
+        "  open:",
+        "  sure: { needs: [count], action: gate.approval, with: { approvers: { dba: 1 }, prompt: Sure? } }\n  open:",
+    );
+    let plan = bearing_plan(&asked);
+    let found = plan.bearings(&History::default());
+    assert!(!found[0].fits() && plan.step(found[0].people[0]).id.as_str() == "sure", "{found:?}");
+    let mut history = History::of_runs(1);
+    history.add(Took::People, &StepId::new("sure"), Span::from_secs(3));
+    let found = plan.bearings(&history);
+    assert!(found[0].fits() && found[0].people.is_empty(), "{found:?}");
+}
+
+/// A fold in which the freeze began, was proven, and perhaps was opened; each a second behind the other.
+#[test]
+fn a_freeze_that_lasts_longer_than_clients_bear_is_noted_once() {
+    use pointsman::run::{Conductor, Input, Preparation, Recording, RunNote, Success};
+    #[derive(Default)]
+    struct Book(Vec<Record>, Timestamp);
+    impl Recording for Book {
+        fn record(&mut self, event: Event) -> &Record {
+            let seq = self.0.len() as u64 + 1;
+            self.0.push(Record { seq, epoch: 1, at: self.1, uptime_ms: 0, event });
+            self.0.last().unwrap()
+        }
+    }
+    let text =
+        BEARING.replace("  go: { needs: [look], action: gate.approval, with: { approvers: { dba: 1 }, prompt: Go? } }\n", "");
+    let text = text.replace(
+        "  look: { action: gate.hold, with: { duration: 5m } }\n",
+        "  go: { action: gate.approval, with: { approvers: { dba: 1 }, prompt: Go? } }\n",
+    );
+    let plan = bearing_plan(&text);
+    let mut book = Book(Vec::new(), Timestamp::from_millis(0));
+    let mut conductor = Conductor::new(plan.clone());
+    let starter = Actor::local(1, "ann");
+    let (run, runbook) = (RunId::new("bearing-1"), "bearing".to_owned());
+    conductor.note(Event::RunStarted { run, runbook, plan: plan.digest(), starter }, &mut book);
+    let at = |step: &str| Instance::of(plan.find(&StepId::new(step)).unwrap());
+    let mut turn = |conductor: &mut Conductor, seconds: i64, input: Option<Input>| {
+        book.1 = Timestamp::from_millis(seconds * 1_000);
+        conductor.turn(input.into_iter().collect(), book.1, &mut book);
+        let told = |record: &&Record| matches!(&record.event, Event::RunNoted { note: RunNote::FreezeOutlasted { .. } });
+        book.0.iter().filter(told).count()
+    };
+    turn(&mut conductor, 0, None);
+    let approve = pointsman::run::Command::Approve { step: StepId::new("go"), note: String::new() };
+    turn(&mut conductor, 1, Some(Input::Ordered(approve, Actor::local(2, "bob"))));
+    assert_eq!(conductor.state().next_timer(), None, "nothing is frozen");
+    turn(&mut conductor, 2, Some(Input::Prepared(at("freeze"), 1, Ok(Preparation::default()))));
+    assert_eq!(conductor.state().next_timer(), Some(Timestamp::from_millis(32_000)));
+    turn(&mut conductor, 3, Some(Input::Applied(at("freeze"), 1, Ok(Success::default()))));
+    assert_eq!(turn(&mut conductor, 31, None), 0);
+    assert_eq!(conductor.state().frozen_now().next().map(|(frozen, _)| frozen.to_owned()), Some("old".to_owned()));
+    assert_eq!(turn(&mut conductor, 32, None), 1);
+    assert_eq!(turn(&mut conductor, 60, None), 1, "once");
+    assert_eq!(conductor.state().next_timer(), None);
+    for step in ["count", "open"] {
+        turn(&mut conductor, 61, Some(Input::Prepared(at(step), 1, Ok(Preparation::default()))));
+        turn(&mut conductor, 62, Some(Input::Applied(at(step), 1, Ok(Success::default()))));
+    }
+    assert_eq!(conductor.state().frozen_now().count(), 0, "the new side is open");
+}
+
+#[test]
+fn what_clients_bear_is_shown_in_plan_and_readiness() {
+    let plan = bearing_plan(BEARING);
+    let shown = pointsman::views::ink::text(&pointsman::views::bearing::of_plan(&plan, &History::default()));
+    assert!(shown.contains("bear 30s; nobody writes to old for") && shown.contains("from default lengths"), "{shown}");
+    let found = rehearsal(&plan, &History::default(), &Wishes::default());
+    let text = pointsman::views::ink::text(&pointsman::views::readiness::text(&plan, &found));
+    assert!(text.contains("clients") && text.contains("bear 30s:"), "{text}");
+}

@@ -70,6 +70,7 @@ super::codes! {
     532 SEQUENCES_LEFT "sequences that nobody carries";
     533 ON_OWN_BRANCH "a side that is reached through what is switched";
     534 BACKEND_EMPTY "servers that are closed while users are sent to them";
+    535 CLIENTS_WAIT "a freeze that outlasts what clients bear";
     541 INTERLOCK_SYNTAX "an interlock that cannot be read";
     542 INTERLOCK_NAME "an interlock that names what does not exist";
     543 INTERLOCK_VALUE "a value that a fact does not have";

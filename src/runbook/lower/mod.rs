@@ -136,12 +136,13 @@ impl Lowering {
         let target = |name: Spanned<String>| name.map(TargetName::new);
         let (from, to) = (self.name(&movement, "from").map(target), self.name(&movement, "to").map(target));
         let entry = self.text(&movement, "entry");
+        let clients_bear = self.duration(&movement, "clients_bear");
         let (from, to) = (self.keep(from)?, self.keep(to)?);
         if from.value == to.value {
             let error = Diagnostic::error(code::SAME_TARGET, to.span, format!("the move goes from `{}` to itself", from.value));
             self.report.push(error.also(from.span, "the side that is left").help("name the new side in `to`"));
         }
-        Some(Move { span: movement.span(), from, to, entry })
+        Some(Move { span: movement.span(), from, to, entry, clients_bear })
     }
 
     fn defaults(&mut self, block: &Block<'_>) -> Defaults {

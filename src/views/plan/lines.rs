@@ -65,7 +65,8 @@ fn heading(plan: &Plan) -> Vec<Line> {
     }
     if let Some(movement) = &content.movement {
         let entry = movement.entry.as_ref().map_or_else(String::new, |entry| format!(", users enter through {entry}"));
-        facts.push(("moves", format!("{} → {}{entry}", movement.from, movement.to)));
+        let bear = movement.clients_bear.map_or_else(String::new, |bear| format!(", clients bear {bear}"));
+        facts.push(("moves", format!("{} → {}{entry}{bear}", movement.from, movement.to)));
     }
     for (name, target) in &content.targets {
         let shown = target.settings.shown();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::RunOutcome;
+use crate::model::{RunOutcome, Span};
 use crate::plan::{Plan, Window, history::quantile};
 use crate::rehearsal::{Crashes, End, Finding, Need, Performed, Point, Readiness, Side, Trouble};
 use crate::views::{Line, Tone, clock};
@@ -270,7 +270,18 @@ fn time(plan: &Plan, found: &Readiness) -> Vec<Line> {
     let row = |name: &str, text: String| Line::plain("  ").cell(Tone::Faint, 9, name).and(Tone::Plain, text);
     lines.push(row("finish", format!("after {} (P50), {} (P90), {source}", length(half), length(most))));
     if let (Some(half), Some(most)) = (quantile(&found.frozen, 50), quantile(&found.frozen, 90)) {
-        lines.push(row("frozen", format!("nobody writes for {} (P50), {} (P90)", length(half), length(most))));
+        lines.push(row(
+            "frozen",
+            format!("nobody writes for {} (P50), {} (P90), the answers of people inside it with it", length(half), length(most)),
+        ));
+        let bear = plan.content().movement.as_ref().and_then(|movement| movement.clients_bear).map(Span::as_millis);
+        lines.extend(bear.map(|bear| {
+            let line = Line::plain("  ").cell(Tone::Faint, 9, "clients");
+            match bear.checked_sub(most) {
+                Some(spare) => line.and(Tone::Good, format!("bear {}: {} to spare at P90", length(bear), length(spare))),
+                None => line.and(Tone::Bad, format!("bear {}: too long by {} at P90", length(bear), length(most - bear))),
+            }
+        }));
     }
     if let Some(Window { opens, closes, .. }) = &plan.content().window {
         let open = u64::try_from(closes.since(*opens).as_millis()).unwrap_or(u64::MAX);

@@ -90,6 +90,7 @@ pub fn every_event() -> Vec<Event> {
         Event::GateReopened { step: step(), reason: text(), targets: json!({"new": {"server_id": 910}}) },
         Event::RosterChanged { roster: Value::Null },
         RunNote::Rehearsal { profile: "staging".to_owned() }.event(),
+        RunNote::FreezeOutlasted { frozen: text(), bear_ms: 30_000 }.event(),
         RunNote::RehearsalSought { found: Value::Null, reason: text() }.event(),
         Event::WaitRejected { step: step(), by: alice(), reason: text() },
         Event::TaskReported { step: step(), by: alice(), answers: value() },
