@@ -8,9 +8,8 @@ use super::exit::Exit;
 use super::ordering::OnStep;
 use super::preparation::name_and_value;
 use crate::engine::load;
-use crate::model::{Object, StepId, Value};
-use crate::plan::Wait;
-use crate::run::{Command, State};
+use crate::model::StepId;
+use crate::run::{Command, typed_answers};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,28 +36,6 @@ pub struct AnswerArgs {
 pub fn run(desk: &Desk, args: &AnswerArgs) -> Result<Exit> {
     let (home, run) = desk.run(&args.on.run)?;
     let (state, _) = load(&home, &run, None)?;
-    let form = form(&state, &args.on.step);
-    let answers: Object = args.answers.iter().map(|(field, text)| (field.clone(), typed(form, field, text))).collect();
+    let answers = typed_answers(&state, &StepId::new(&args.on.step), &args.answers);
     args.on.send(desk, |step| Command::Report { step, answers })
-}
-
-fn form<'a>(state: &'a State, step: &str) -> &'a [(String, String)] {
-    match state.find(&StepId::new(step)).and_then(|i| state.planned(i).wait.as_ref()) {
-        Some(Wait::Manual { form, .. }) => form,
-        Some(Wait::Approval { .. } | Wait::Hold { .. } | Wait::Window) | None => &[],
-    }
-}
-
-/// Text stays text where the form wants text; what does not fit its type is left for the run to refuse.
-fn typed(form: &[(String, String)], field: &str, text: &str) -> Value {
-    let as_text = || Value::String(text.to_owned());
-    match form.iter().find(|(name, _)| name == field).map(|(_, kind)| kind.as_str()) {
-        Some("integer") => text.parse::<i64>().map_or_else(|_| as_text(), Value::from),
-        Some("boolean") => match text {
-            "true" | "yes" => Value::Bool(true),
-            "false" | "no" => Value::Bool(false),
-            _ => as_text(),
-        },
-        Some(_) | None => as_text(),
-    }
 }

@@ -13,7 +13,7 @@ use crate::authority::Decision;
 use crate::engine::{Home, load};
 use crate::model::{RunId, StepId};
 use crate::plan::difference;
-use crate::run::{Command, Event, State, StepStatus};
+use crate::run::{Command, Event, Record, State, StepStatus};
 use crate::views::{Line, Tone, decision, dry_run as view};
 
 const EXAMPLES: &str = "\
@@ -67,14 +67,8 @@ pub fn run(desk: &Desk, args: &ApproveArgs) -> Result<Exit> {
     if !args.signing.only_prints() {
         let (home, run) = desk.run(&args.on.run)?;
         let (state, records) = load(&home, &run, None)?;
-        let shown = if args.on.giver.json { Vec::new() } else { decision::text(&state, &records, &step, now()) };
+        let shown = if args.on.giver.json { Vec::new() } else { before_a_yes(&home, &run, &state, &records, &step)? };
         console::say_lines(&shown);
-        if !shown.is_empty() {
-            console::say_lines(&compared(&home, &run, &state));
-            if let Some(last) = dry_run::last(&home, &state.plan().content().runbook)? {
-                console::say_lines(&[view::at_a_gate(state.plan(), &last), Line::new()]);
-            }
-        }
         if is_protected(&state, &step) {
             named(&state, args.confirm.as_deref())?;
         }
@@ -91,6 +85,19 @@ pub fn run(desk: &Desk, args: &ApproveArgs) -> Result<Exit> {
         &args.note,
         |step| Command::Approve { step, note: args.note.clone() },
     )
+}
+
+/// What a person is shown before a yes at this step: the question, the evidence, what the plan does otherwise than the last
+/// one, and the last dry run; nothing where nothing is asked.
+pub fn before_a_yes(home: &Home, run: &RunId, state: &State, records: &[Record], step: &StepId) -> Result<Vec<Line>> {
+    let mut shown = decision::text(state, records, step, now());
+    if !shown.is_empty() {
+        shown.extend(compared(home, run, state));
+        if let Some(last) = dry_run::last(home, &state.plan().content().runbook)? {
+            shown.extend([view::at_a_gate(state.plan(), &last), Line::new()]);
+        }
+    }
+    Ok(shown)
 }
 
 /// Whether the gate is one at which the environment has to be named.

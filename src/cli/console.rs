@@ -1,6 +1,7 @@
 //! Standard output and standard error: data to the one, the rest to the other, colours only where they are wanted.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
 use clap::ValueEnum;
 use serde_json::Value;
@@ -72,14 +73,47 @@ pub fn print_json(value: &Value) -> io::Result<()> {
     print(format!("{value:#}\n"))
 }
 
+/// What was said while a full-screen view has the terminal; nothing while none has it.
+static HELD: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+
+/// Standard error for whatever is said: at once, or after a full-screen view gave the terminal back.
+pub struct Errors;
+
+impl Write for Errors {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut *HELD.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(held) => held.extend_from_slice(bytes),
+            None => anstream::stderr().write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        anstream::stderr().flush()
+    }
+}
+
+/// Keeps what is said until [`release_errors`], where standard error is the terminal that a view is about to fill.
+pub fn hold_errors() {
+    if io::stderr().is_terminal() {
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+    }
+}
+
+/// Says what was kept.
+pub fn release_errors() {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let _ = anstream::stderr().write_all(&held.unwrap_or_default());
+}
+
 /// Says something that is not data. Nobody may be listening, and that is no reason to stop.
 pub fn say(text: impl AsRef<str>) {
-    let _ = writeln!(anstream::stderr(), "{}", text.as_ref());
+    let _ = writeln!(Errors, "{}", text.as_ref());
 }
 
 /// Says lines that are not data.
 pub fn say_lines(lines: &[Line]) {
-    let _ = write!(anstream::stderr(), "{}", ink::ansi(lines));
+    let _ = write!(Errors, "{}", ink::ansi(lines));
 }
 
 /// `error: …`, then `hint: …` on a line of its own.

@@ -53,6 +53,11 @@ impl Desk {
         })
     }
 
+    /// The home that was named on the command line, if one was.
+    pub fn chosen_home(&self) -> Option<&Path> {
+        self.home.as_deref()
+    }
+
     /// The run that the user means.
     ///
     /// # Errors

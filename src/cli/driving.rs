@@ -1,6 +1,6 @@
 //! Driving a run in this process: signals, what is shown meanwhile, and the exit code at the end.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -11,11 +11,13 @@ use super::console;
 use super::desk::{Desk, now};
 use super::exit::Exit;
 use super::lines::{Detail, JsonLines, LastState, Lines};
-use super::live::Live;
+use super::live::{Backlog, Full, Live, Setting, Source, ViewKind, give_back};
+use crate::authority::Claim;
 use crate::connectors::Registry;
 use crate::engine::{Ending, Executor, Observer};
 use crate::model::{RunId, Timestamp};
 use crate::run::{Record, State};
+use crate::views::screen::Role;
 use crate::views::{Invocation, Line, Tone, run_summary};
 
 /// What is shown while a run is driven.
@@ -24,9 +26,12 @@ pub struct Show {
     /// Print the records as JSON lines instead
     #[arg(long, conflicts_with = "plain")]
     json: bool,
-    /// Print one line per event, also on a terminal
+    /// Print one line per event, also on a terminal: the same as `--view plain`
     #[arg(long)]
     plain: bool,
+    /// What is shown on a terminal: full, inline or plain [default: full]; elsewhere it is always plain
+    #[arg(long, value_name = "VIEW", value_enum, hide_possible_values = true, conflicts_with_all = ["json", "plain"])]
+    view: Option<ViewKind>,
     /// Show every question that is asked of a target too, and not only what is sent to change it
     #[arg(long, short)]
     verbose: bool,
@@ -37,17 +42,28 @@ impl Show {
     pub const fn is_json(&self) -> bool {
         self.json
     }
+
+    /// The view that is wanted and possible here.
+    pub fn kind(&self) -> ViewKind {
+        if self.plain { ViewKind::Plain } else { self.view.unwrap_or_else(ViewKind::usual).here() }
+    }
+
+    /// How much is shown.
+    pub const fn detail(&self) -> Detail {
+        if self.verbose { Detail::All } else { Detail::Changes }
+    }
 }
 
 /// Drives the run until it ends or is suspended.
-pub fn drive(desk: &Desk, executor: Executor, show: &Show) -> Result<Exit> {
+pub fn drive(desk: &Desk, executor: Executor, show: &Show, claim: &Claim) -> Result<Exit> {
     let how = desk.how();
     let run = executor.run_id().clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime can be made")?;
     let stop = CancellationToken::new();
-    let mut view = View::new(show, &executor, &how, &stop)?;
+    let backlog = Backlog::default();
+    let mut view = View::new(desk, show, &executor, claim, &stop, &backlog)?;
     let ending = runtime.block_on(async {
-        watch_signals(&stop, &run, &how)?;
+        watch_signals(&stop, &run, &how, backlog)?;
         Ok::<_, anyhow::Error>(executor.drive(Registry::standard(), &mut view, stop).await?)
     });
     view.close();
@@ -68,7 +84,7 @@ pub fn drive(desk: &Desk, executor: Executor, show: &Show) -> Result<Exit> {
 }
 
 /// The first signal suspends in good order; the second leaves at once, as a crash would.
-fn watch_signals(stop: &CancellationToken, run: &RunId, how: &Invocation) -> Result<()> {
+fn watch_signals(stop: &CancellationToken, run: &RunId, how: &Invocation, backlog: Backlog) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
     let (stop, resume) = (stop.clone(), how.on_run("resume", run));
@@ -82,6 +98,8 @@ fn watch_signals(stop: &CancellationToken, run: &RunId, how: &Invocation) -> Res
             if count == 1 {
                 continue;
             }
+            give_back();
+            backlog.print();
             console::say(format!("left at once: what was under way is in doubt. `{resume}` looks at it first."));
             std::process::exit(i32::from(Exit::Suspended.code()));
         }
@@ -89,32 +107,54 @@ fn watch_signals(stop: &CancellationToken, run: &RunId, how: &Invocation) -> Res
     Ok(())
 }
 
-/// What is shown: one of three, and the last state for the summary.
+/// What is shown: one of four, and the last state for the summary.
 enum View {
+    Full(Full, Backlog, Lines, LastState),
     Live(Box<Live>, LastState),
     Lines(Lines, LastState),
     Json(JsonLines),
 }
 
 impl View {
-    fn new(show: &Show, executor: &Executor, how: &Invocation, stop: &CancellationToken) -> Result<Self> {
-        let state = executor.state();
-        let detail = if show.verbose { Detail::All } else { Detail::Changes };
+    fn new(
+        desk: &Desk,
+        show: &Show,
+        executor: &Executor,
+        claim: &Claim,
+        stop: &CancellationToken,
+        backlog: &Backlog,
+    ) -> Result<Self> {
+        let (state, how, detail) = (executor.state(), desk.how(), show.detail());
         if show.json {
             return Ok(Self::Json(JsonLines));
         }
         let _ = console::print(format!("{}\n", executor.run_id()));
-        if !show.plain && io::stdout().is_terminal() && io::stdin().is_terminal() {
-            match Live::open(state, how, detail, stop) {
-                Ok(live) => return Ok(Self::Live(Box::new(live), LastState::default())),
-                Err(error) => console::say(format!("no live view on this terminal ({error}); one line per event instead")),
+        let lines = Lines::new(state, &how, detail);
+        let opened = match show.kind() {
+            ViewKind::Plain => return Ok(Self::Lines(lines, LastState::default())),
+            ViewKind::Full => {
+                let (home, run) = (desk.home()?, executor.run_id().clone());
+                let source = Source::live(&home, &run, State::new(state.plan().clone()));
+                let (desk, claim, stop) = (desk.clone(), claim.clone(), stop.clone());
+                let setting = Setting { desk, home, run, source, role: Role::Driving, detail, claim, stop };
+                Full::open(setting).map(|full| Self::Full(full, backlog.clone(), lines.clone(), LastState::default()))
             }
-        }
-        Ok(Self::Lines(Lines::new(state, how, detail), LastState::default()))
+            ViewKind::Inline => {
+                Live::open(state, &how, detail, stop).map(|live| Self::Live(Box::new(live), LastState::default()))
+            }
+        };
+        Ok(opened.unwrap_or_else(|error| {
+            console::say(format!("no live view on this terminal ({error}); one line per event instead"));
+            Self::Lines(lines, LastState::default())
+        }))
     }
 
     fn close(&mut self) {
         match self {
+            Self::Full(full, backlog, ..) => {
+                full.close();
+                backlog.print();
+            }
             Self::Live(live, _) => live.close(),
             Self::Lines(..) | Self::Json(_) => {}
         }
@@ -122,7 +162,7 @@ impl View {
 
     fn summarise(&self, how: &Invocation) -> io::Result<()> {
         match self {
-            Self::Live(_, last) | Self::Lines(_, last) => match last.state() {
+            Self::Full(_, _, _, last) | Self::Live(_, last) | Self::Lines(_, last) => match last.state() {
                 Some(state) => console::print_lines(&run_summary::text(state, now(), how)),
                 None => Ok(()),
             },
@@ -134,6 +174,15 @@ impl View {
 impl Observer for View {
     fn recorded(&mut self, state: &State, records: &[Record]) {
         match self {
+            Self::Full(full, backlog, lines, last) => {
+                backlog.keep(lines.with_commands(state, records));
+                // A view that broke leaves the lines.
+                if full.is_left() {
+                    give_back();
+                    backlog.print();
+                }
+                last.keep(state);
+            }
             Self::Live(live, last) => {
                 live.recorded(state, records);
                 last.keep(state);
@@ -149,7 +198,7 @@ impl Observer for View {
     fn tick(&mut self, state: &State, now: Timestamp) {
         match self {
             Self::Live(live, _) => live.tick(state, now),
-            Self::Lines(..) | Self::Json(_) => {}
+            Self::Full(..) | Self::Lines(..) | Self::Json(_) => {}
         }
     }
 }

@@ -5,23 +5,15 @@ use crate::engine::Observer;
 use crate::journal::wire;
 use crate::run::{Event, Phase, Record, State};
 use crate::views::line::Columns;
+pub use crate::views::line::Detail;
 use crate::views::{Invocation, Line, ask_at};
 
 /// One line per event, and the commands to type when somebody is asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Lines {
     columns: Columns,
     how: Invocation,
     detail: Detail,
-}
-
-/// How much of what goes to the targets is shown. The journal keeps all of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Detail {
-    /// What changes something.
-    Changes,
-    /// Questions too.
-    All,
 }
 
 /// One JSON object per record.
@@ -40,7 +32,7 @@ impl Lines {
 
     fn shown<'a>(&self, records: &'a [Record]) -> impl Iterator<Item = &'a Record> {
         let detail = self.detail;
-        records.iter().filter(move |record| detail == Detail::All || !matches!(record.event, Event::QuestionAsked { .. }))
+        records.iter().filter(move |record| detail.shows(&record.event))
     }
 
     /// The lines of these records alone.

@@ -32,6 +32,7 @@ mod preparation;
 mod profile;
 mod rehearse;
 mod reject;
+mod replay;
 mod resolve;
 mod resume;
 mod retry;
@@ -43,6 +44,7 @@ mod shop;
 mod signing;
 mod skip;
 mod status;
+mod watch;
 mod withdraw;
 mod witness;
 
@@ -58,6 +60,7 @@ A first run:
   pointsman run night.yaml         do it; Ctrl-C suspends, `pointsman resume latest` goes on
 
 In other terminals, meanwhile:
+  pointsman watch latest           the same live view, and a line to type orders into
   pointsman status latest          where it stands, who is awaited, what to type
   pointsman approve latest STEP    decide
 
@@ -80,6 +83,8 @@ enum Command {
     Rehearse(rehearse::RehearseArgs),
     Run(run::RunArgs),
     Resume(resume::ResumeArgs),
+    Watch(watch::WatchArgs),
+    Replay(replay::ReplayArgs),
     Status(status::StatusArgs),
     Approve(approve::ApproveArgs),
     BreakGlass(break_glass::BreakGlassArgs),
@@ -131,6 +136,8 @@ fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
         Command::Rehearse(args) => rehearse::run(desk, &args),
         Command::Run(args) => run::run(desk, &args),
         Command::Resume(args) => resume::run(desk, &args),
+        Command::Watch(args) => watch::run(desk, &args),
+        Command::Replay(args) => replay::run(desk, &args),
         Command::Status(args) => status::run(desk, &args),
         Command::Approve(args) => approve::run(desk, &args),
         Command::BreakGlass(args) => break_glass::run(desk, &args),
@@ -168,5 +175,5 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("POINTSMAN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,lapin=off"));
     let ansi = console::errors_are_coloured();
     // A second subscriber in one process is a test's doing; the first one stays.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(|| console::Errors).try_init();
 }

@@ -103,7 +103,7 @@ impl OnRun {
 
 /// Sends an order and says what became of it.
 pub fn send(desk: &Desk, run: &str, giver: &Giver, command: Command) -> Result<Exit> {
-    let step = step_of(&command).cloned();
+    let step = command.step().cloned();
     send_about(desk, run, giver, command, step)
 }
 
@@ -137,7 +137,7 @@ fn tell(desk: &Desk, home: &Home, run: &RunId, word: &str, step: Option<&StepId>
     let what = step.map_or_else(|| word.to_owned(), |step| format!("{word} {step}"));
     match &ordered.answer {
         Answer::Accepted => {
-            console::print_lines(&[Line::toned(Tone::Good, "accepted").and(Tone::Plain, format!(": {what}"))])?;
+            console::print_lines(&[told(&ordered.answer, &what)])?;
             if !ordered.live && load(home, run, None).is_ok_and(|(state, _)| !crate::views::status::is_over(&state)) {
                 console::say_lines(&[
                     Line::plain("It is on record and takes effect when the run is resumed:"),
@@ -145,9 +145,7 @@ fn tell(desk: &Desk, home: &Home, run: &RunId, word: &str, step: Option<&StepId>
                 ]);
             }
         }
-        Answer::AlreadyDone => {
-            console::print_lines(&[Line::toned(Tone::Good, "already done").and(Tone::Plain, format!(": {what}"))])?;
-        }
+        Answer::AlreadyDone => console::print_lines(&[told(&ordered.answer, &what)])?,
         Answer::NotApplicable(why) => {
             let state = load(home, run, None).ok().map(|(state, _)| state);
             let hint = state.and_then(|state| near(&state, step)).map(|near| format!("did you mean {near}?"));
@@ -157,6 +155,16 @@ fn tell(desk: &Desk, home: &Home, run: &RunId, word: &str, step: Option<&StepId>
         Answer::Forbidden(why) => console::say_error(&format!("forbidden: {why}"), None),
     }
     Ok(())
+}
+
+/// What became of an order, in one line.
+pub fn told(answer: &Answer, what: &str) -> Line {
+    match answer {
+        Answer::Accepted => Line::toned(Tone::Good, "accepted").and(Tone::Plain, format!(": {what}")),
+        Answer::AlreadyDone => Line::toned(Tone::Good, "already done").and(Tone::Plain, format!(": {what}")),
+        Answer::NotApplicable(why) => Line::toned(Tone::Bad, "not applicable").and(Tone::Plain, format!(": {why}")),
+        Answer::Forbidden(why) => Line::toned(Tone::Bad, "forbidden").and(Tone::Plain, format!(": {why}")),
+    }
 }
 
 /// What a statement decides, in the word of the command line.
@@ -177,19 +185,5 @@ fn words(answer: &Answer) -> (&'static str, Option<&str>) {
         Answer::AlreadyDone => ("already_done", None),
         Answer::NotApplicable(why) => ("not_applicable", Some(why)),
         Answer::Forbidden(why) => ("forbidden", Some(why)),
-    }
-}
-
-const fn step_of(command: &Command) -> Option<&StepId> {
-    match command {
-        Command::Approve { step, .. }
-        | Command::BreakGlass { step, .. }
-        | Command::Withdraw { step }
-        | Command::Reject { step, .. }
-        | Command::Report { step, .. }
-        | Command::Retry { step }
-        | Command::Skip { step, .. }
-        | Command::Resolve { step, .. } => Some(step),
-        Command::Pause { .. } | Command::Continue | Command::Rollback { .. } | Command::Abort { .. } | Command::Submit(_) => None,
     }
 }

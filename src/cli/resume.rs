@@ -5,6 +5,7 @@ use clap::Args;
 use super::desk::Desk;
 use super::driving::{Show, drive};
 use super::exit::Exit;
+use crate::authority::Claim;
 use crate::engine::Executor;
 
 const EXAMPLES: &str = "\
@@ -33,5 +34,5 @@ pub struct ResumeArgs {
 pub fn run(desk: &Desk, args: &ResumeArgs) -> anyhow::Result<Exit> {
     let (home, run) = desk.run(&args.run)?;
     let executor = Executor::resume(&home, &run)?;
-    drive(desk, executor, &args.show)
+    drive(desk, executor, &args.show, &Claim::Whoever)
 }

@@ -19,6 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   pointsman run night.yaml                        a live view on a terminal, one line per event elsewhere
   pointsman run night.yaml -p batch=full          with a parameter
+  pointsman run night.yaml --view inline          a small frame below the lines instead of a full screen
   pointsman run night.yaml --json > night.jsonl   the records as JSON lines
   pointsman run night.yaml --dry-run              asks every target, changes nothing: the exact statements, what stands in the way
   pointsman run night.yaml --targets staging.yaml the same steps for real against the targets of a profile: a rehearsal
@@ -43,7 +44,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "RUN", value_parser = run_id)]
     id: Option<RunId>,
     /// Change nothing: resolve every step, ask its target, print the exact statements and what stands in the way
-    #[arg(long, conflicts_with_all = ["id", "plain", "verbose"])]
+    #[arg(long, conflicts_with_all = ["id", "plain", "verbose", "view"])]
     dry_run: bool,
     #[command(flatten)]
     by: ByArgs,
@@ -68,7 +69,7 @@ pub fn run(desk: &Desk, args: &RunArgs) -> anyhow::Result<Exit> {
     let starter = whoami(plan.content().roster.as_ref(), &args.by.claim()).map_err(EngineError::from);
     let started = starter.and_then(|starter| Executor::start(&home, plan.clone(), args.id.clone(), starter));
     let executor = started.inspect_err(|why| logbook::start_refused(&home, &plan, why))?;
-    drive(desk, executor, &args.show)
+    drive(desk, executor, &args.show, &args.by.claim())
 }
 
 /// A step that nobody here can take must not be found out about in the middle of the night.

@@ -32,7 +32,7 @@ mod waits;
 mod warrant;
 
 pub use card::CardLine;
-pub use command::{Answer, Command, Submission};
+pub use command::{Answer, Command, Submission, typed_answers};
 pub use conductor::{Conductor, Recording, Turn};
 pub use effect::{CallSpec, Effect, Failure, Input, Look, Preparation, Success};
 pub use event::Event;

@@ -114,6 +114,33 @@ impl Line {
         &self.spans
     }
 
+    /// How many characters it has.
+    pub fn width(&self) -> usize {
+        self.spans.iter().map(|span| span.text.chars().count()).sum()
+    }
+
+    /// The line in at most `width` characters; `…` stands for what does not fit.
+    #[must_use]
+    pub fn cut(&self, width: usize) -> Self {
+        if self.width() <= width {
+            return self.clone();
+        }
+        let mut cut = Self::new();
+        let mut room = width.saturating_sub(1);
+        for span in &self.spans {
+            let text: String = span.text.chars().take(room).collect();
+            room -= text.chars().count();
+            cut = cut.and(span.tone, text);
+        }
+        if width == 0 { cut } else { cut.and(Tone::Faint, "…") }
+    }
+
+    /// This line, then all of another one.
+    #[must_use]
+    pub fn then(self, other: &Self) -> Self {
+        other.spans.iter().fold(self, |line, span| line.and(span.tone, &span.text))
+    }
+
     /// The line in pieces of at most `width` characters; later pieces are indented a little.
     pub fn folded(&self, width: usize) -> Vec<Self> {
         const INDENT: usize = 4;
@@ -134,6 +161,41 @@ impl Line {
             Self::push(&mut pieces, span.tone, text);
         }
         pieces
+    }
+
+    /// The line in pieces of at most `width` characters that end between words where they can; later pieces stand a little
+    /// further in than the first.
+    pub fn wrapped(&self, width: usize) -> Vec<Self> {
+        let all: Vec<(char, Tone)> = self.spans.iter().flat_map(|span| span.text.chars().map(|c| (c, span.tone))).collect();
+        let margin = all.iter().take_while(|(c, _)| *c == ' ').count();
+        let indent = if margin == 0 { 4 } else { margin + 2 };
+        if all.len() <= width || width < 3 * indent {
+            return self.folded(width.max(1));
+        }
+        let mut pieces = Vec::new();
+        let mut rest = &all[..];
+        let mut begin = Self::new();
+        let mut room = width;
+        while rest.len() > room {
+            let blank = rest[..=room].iter().rposition(|(c, _)| *c == ' ').filter(|at| *at > margin && *at > room / 2);
+            let end = blank.unwrap_or(room);
+            pieces.push(std::mem::replace(&mut begin, Self::plain(" ".repeat(indent))).with(&rest[..end]));
+            rest = &rest[end..];
+            rest = &rest[rest.iter().take_while(|(c, _)| *c == ' ').count()..];
+            room = width - indent;
+        }
+        if !rest.is_empty() {
+            pieces.push(begin.with(rest));
+        }
+        pieces
+    }
+
+    /// This line, then these characters.
+    fn with(self, characters: &[(char, Tone)]) -> Self {
+        characters.chunk_by(|(_, a), (_, b)| a == b).fold(self, |line, chunk| {
+            let tone = chunk.first().map_or(Tone::Plain, |(_, tone)| *tone);
+            line.and(tone, chunk.iter().map(|(c, _)| *c).collect::<String>())
+        })
     }
 
     fn push(pieces: &mut [Self], tone: Tone, text: String) {
@@ -203,6 +265,19 @@ mod tests {
         let line = Line::new().cell(Tone::Good, 8, "done").and(Tone::Faint, "1s");
         assert_eq!(line.text(), "done      1s");
         assert_eq!(line.ansi(), "\u{1b}[32mdone\u{1b}[0m      \u{1b}[2m1s\u{1b}[0m");
+    }
+
+    #[test]
+    fn prose_breaks_between_words_and_loses_none() {
+        let line = Line::plain("  go-live  ").and(Tone::Strong, "dba: 1 of 2, so far bob").and(Tone::Plain, "  13m59s left");
+        for width in 9..60 {
+            let pieces = line.wrapped(width);
+            assert!(pieces.iter().all(|piece| piece.width() <= width), "{width}: {pieces:?}");
+            let words = |text: String| text.split_whitespace().collect::<String>();
+            assert_eq!(words(pieces.iter().map(|p| p.text() + " ").collect()), words(line.text()), "{width}");
+        }
+        let shown: Vec<String> = line.wrapped(24).iter().map(Line::text).collect();
+        assert_eq!(shown, ["  go-live  dba: 1 of 2,", "    so far bob  13m59s", "    left"]);
     }
 
     #[test]

@@ -5,12 +5,21 @@ use crate::model::{RunId, StepId};
 /// The beginning of a command line: the program, and the options without which it would look elsewhere.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Invocation {
-    prefix: String,
+    place: Place,
+}
+
+/// Where commands are typed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Place {
+    /// Into a shell, behind this prefix.
+    Shell(String),
+    /// Into the command line of a view, which knows its run.
+    View,
 }
 
 impl Default for Invocation {
     fn default() -> Self {
-        Self { prefix: "pointsman".to_owned() }
+        Self { place: Place::Shell("pointsman".to_owned()) }
     }
 }
 
@@ -21,18 +30,26 @@ impl Invocation {
             Some(home) => format!("{} --home {}", quoted(program), quoted(home)),
             None => quoted(program),
         };
-        Self { prefix }
+        Self { place: Place::Shell(prefix) }
+    }
+
+    /// As typed into the view of one run.
+    pub const fn in_view() -> Self {
+        Self { place: Place::View }
     }
 
     /// `pointsman resume RUN`.
     pub fn on_run(&self, word: &str, run: &RunId) -> String {
-        format!("{} {word} {}", self.prefix, quoted(run.as_str()))
+        match &self.place {
+            Place::Shell(prefix) => format!("{prefix} {word} {}", quoted(run.as_str())),
+            Place::View => word.to_owned(),
+        }
     }
 
     /// `pointsman approve RUN STEP`, with whatever has to follow.
     pub fn on_step(&self, word: &str, run: &RunId, step: &StepId, rest: &str) -> String {
         let space = if rest.is_empty() { "" } else { " " };
-        format!("{} {word} {} {}{space}{rest}", self.prefix, quoted(run.as_str()), quoted(step.as_str()))
+        format!("{} {}{space}{rest}", self.on_run(word, run), quoted(step.as_str()))
     }
 }
 

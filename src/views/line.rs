@@ -5,7 +5,23 @@ use std::sync::Arc;
 use super::event::{self, Told};
 use super::{Ask, Clock, Line, Tone};
 use crate::plan::Plan;
-use crate::run::Record;
+use crate::run::{Event, Record};
+
+/// How much of what goes to the targets is shown. The journal keeps all of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// What changes something.
+    Changes,
+    /// Questions too.
+    All,
+}
+
+impl Detail {
+    /// Whether an event is shown.
+    pub fn shows(self, event: &Event) -> bool {
+        self == Self::All || !matches!(event, Event::QuestionAsked { .. })
+    }
+}
 
 /// The columns of the lines of one run.
 #[derive(Clone, Debug)]

@@ -17,17 +17,25 @@ pub enum Mood {
     Suspending,
 }
 
+impl Mood {
+    /// What Ctrl-C does now.
+    pub fn line(self) -> Line {
+        match self {
+            Self::Driving => Line::toned(Tone::Faint, "Ctrl-C suspends the run in good order; it can be resumed."),
+            Self::Suspending => Line::toned(
+                Tone::Wait,
+                "Suspending: nothing new starts, work under way finishes. Ctrl-C again leaves it in doubt.",
+            ),
+        }
+    }
+}
+
 /// The frame, at most `height` lines.
 pub fn frame(state: &State, now: Timestamp, height: usize, mood: Mood, how: &Invocation) -> Vec<Line> {
     let head = vec![heading(state, now)];
     let mut tail = awaited(state, now, how);
     tail.push(Line::new());
-    tail.push(match mood {
-        Mood::Driving => Line::toned(Tone::Faint, "Ctrl-C suspends the run in good order; it can be resumed."),
-        Mood::Suspending => {
-            Line::toned(Tone::Wait, "Suspending: nothing new starts, work under way finishes. Ctrl-C again leaves it in doubt.")
-        }
-    });
+    tail.push(mood.line());
     let room = height.saturating_sub(head.len() + tail.len() + 1);
     let rows = rows(state, now, room.max(3));
     let mut lines = head;
@@ -60,7 +68,7 @@ fn rows(state: &State, now: Timestamp, room: usize) -> Vec<Line> {
 }
 
 /// One stretch of rows that holds what matters now, as long as the room allows: from the first step that is not over on.
-fn fit(state: &State, all: &[Instance], room: usize) -> (usize, usize) {
+pub(super) fn fit(state: &State, all: &[Instance], room: usize) -> (usize, usize) {
     if all.len() <= room {
         return (0, all.len());
     }
@@ -81,16 +89,21 @@ fn fit(state: &State, all: &[Instance], room: usize) -> (usize, usize) {
 }
 
 /// `… 12 succeeded, 3 skipped`
-fn folded(state: &State, hidden: &[Instance]) -> Option<Line> {
+pub(super) fn folded(state: &State, hidden: &[Instance]) -> Option<Line> {
     if hidden.is_empty() {
         return None;
     }
+    Some(Line::toned(Tone::Faint, format!("  … {}", counted(state, hidden))))
+}
+
+/// `12 succeeded, 3 skipped`
+pub(super) fn counted(state: &State, instances: &[Instance]) -> String {
     let parts: Vec<String> = StepStatus::ALL
         .into_iter()
-        .filter_map(|status| match hidden.iter().filter(|i| state.step(**i).status == status).count() {
+        .filter_map(|status| match instances.iter().filter(|i| state.step(**i).status == status).count() {
             0 => None,
             count => Some(format!("{count} {status}")),
         })
         .collect();
-    Some(Line::toned(Tone::Faint, format!("  … {}", parts.join(", "))))
+    parts.join(", ")
 }

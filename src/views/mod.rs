@@ -21,6 +21,7 @@ pub mod readiness;
 pub mod rehearsed;
 pub mod run_summary;
 pub mod runs;
+pub mod screen;
 pub mod status;
 pub mod steps;
 pub mod verification;

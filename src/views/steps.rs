@@ -31,13 +31,23 @@ impl Widths {
         Self { status: self.status.max(StepStatus::AwaitingPeople.word().len()), ..self }
     }
 
+    /// Columns for a view of this many characters: ids give way before notes do.
+    #[must_use]
+    pub fn within(self, columns: usize) -> Self {
+        Self { id: self.id.min((columns / 3).max(8)), ..self }
+    }
+
     /// The row of one step.
     pub fn row(&self, state: &State, i: Instance, now: Timestamp) -> Line {
+        self.marked(state, i, now, Line::plain("  "))
+    }
+
+    /// The row of one step behind a mark of two characters.
+    pub fn marked(&self, state: &State, i: Instance, now: Timestamp, mark: Line) -> Line {
         let status = state.step(i).status;
         let name = format!("{}{}", indent(state, i), state.id(i));
         let name_tone = if is_past(status) { Tone::Faint } else { Tone::Plain };
-        Line::plain("  ")
-            .cell(name_tone, self.id, name)
+        mark.cell(name_tone, self.id, name)
             .cell(tone(status), self.status, word(state, i))
             .cell(Tone::Faint, 6, format!("{:>6}", took(state, i, now)))
             .and(note_tone(status), note(state, i, now))

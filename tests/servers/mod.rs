@@ -19,6 +19,7 @@ pub mod haproxy;
 pub mod host;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
+mod missing;
 pub mod nginx;
 pub mod pgbouncer;
 pub mod postgres;
@@ -27,6 +28,8 @@ pub mod rabbitmq;
 pub mod redis;
 pub mod sshd;
 pub mod web;
+
+pub use missing::missing;
 
 /// A server's folder; everything it writes stays in it. Removed at the end.
 pub struct Folder(tempfile::TempDir);
@@ -181,19 +184,6 @@ pub fn free_port() -> u16 {
         }
     }
     panic!("no port is free");
-}
-
-/// Whether the program of a package that a test needs is missing here, said by name. Where `POINTSMAN_TEST_REQUIRE_ALL` is set,
-/// as in `./scripts/test`, a missing program fails the test.
-pub fn missing(program: &str, package: &str) -> bool {
-    let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/usr/lib/postgresql/15/bin"];
-    if folders.iter().any(|folder| Path::new(folder).join(program).exists()) {
-        return false;
-    }
-    let required = std::env::var_os("POINTSMAN_TEST_REQUIRE_ALL").is_some();
-    assert!(!required, "{program} is missing: install the Debian package {package}");
-    eprintln!("left out: {program} is missing (Debian package {package})");
-    true
 }
 
 /// Waits until `ready` answers something; fails after `within`.

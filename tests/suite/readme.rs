@@ -70,7 +70,7 @@ fn the_first_runbook_runs_as_the_readme_says() {
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "`{line}` ended with {}:\n{said}", output.status);
     }
-    assert_eq!(ran, 6);
+    assert_eq!(ran, 7);
     assert!(folder.path().join("shop-is-closed").exists(), "the first runbook did something");
 }
 

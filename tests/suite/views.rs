@@ -14,7 +14,7 @@ use pointsman::views::status::{self, Life};
 use pointsman::views::{Invocation, Line, Tone, card, ink, run_summary};
 use serde_json::json;
 
-const NIGHT: &str = "
+pub const NIGHT: &str = "
 pointsman: 1
 runbook: night
 title: Move the shop
@@ -46,14 +46,14 @@ steps:
 ";
 
 /// A run that is told event by event.
-struct Tale {
-    state: State,
-    records: Vec<Record>,
-    now: Timestamp,
+pub struct Tale {
+    pub state: State,
+    pub records: Vec<Record>,
+    pub now: Timestamp,
 }
 
 impl Tale {
-    fn of(text: &str) -> Self {
+    pub fn of(text: &str) -> Self {
         let source = Source::new("night.yaml", text);
         let (runbook, report) = parse(&source);
         assert!(!report.has_errors(), "{report:?}");
@@ -63,7 +63,7 @@ impl Tale {
         Self::begin(plan)
     }
 
-    fn begin(plan: Plan) -> Self {
+    pub fn begin(plan: Plan) -> Self {
         let digest = plan.digest();
         let now = Timestamp::parse("2026-11-20T17:00:00Z").unwrap();
         let mut tale = Self { state: State::new(Arc::new(plan)), records: Vec::new(), now };
@@ -74,7 +74,7 @@ impl Tale {
     }
 
     /// `ms` later this happened.
-    fn tell(&mut self, ms: u64, event: Event) -> Self {
+    pub fn tell(&mut self, ms: u64, event: Event) -> Self {
         self.now = self.now.plus(Duration::from_millis(ms));
         let seq = self.state.last_seq() + 1;
         let record = Record { seq, epoch: 1, at: self.now, uptime_ms: 0, event };
@@ -83,11 +83,11 @@ impl Tale {
         Self { state: self.state.clone(), records: self.records.clone(), now: self.now }
     }
 
-    fn begins(&mut self, step: &str) {
+    pub fn begins(&mut self, step: &str) {
         self.attempt(100, step, 1);
     }
 
-    fn attempt(&mut self, ms: u64, step: &str, attempt: u32) {
+    pub fn attempt(&mut self, ms: u64, step: &str, attempt: u32) {
         let step = StepId::new(step);
         let (params, identity) = (Value::Null, Value::Null);
         self.tell(
@@ -96,23 +96,23 @@ impl Tale {
         );
     }
 
-    fn succeeds(&mut self, ms: u64, step: &str) {
+    pub fn succeeds(&mut self, ms: u64, step: &str) {
         let (outputs, evidence) = (json!({ "rows": 812 }), Value::Null);
         self.tell(ms, Event::AttemptSucceeded { step: StepId::new(step), attempt: 1, outputs, evidence });
     }
 
-    fn does(&mut self, ms: u64, step: &str) {
+    pub fn does(&mut self, ms: u64, step: &str) {
         self.begins(step);
         self.succeeds(ms, step);
     }
 
-    fn fails(&mut self, ms: u64, step: &str, error: &str) {
+    pub fn fails(&mut self, ms: u64, step: &str, error: &str) {
         let (step, error) = (StepId::new(step), error.to_owned());
         self.tell(ms, Event::AttemptFailed { step, attempt: 1, error, touch: Touch::Possible, retry_at: None });
     }
 
     /// Up to the gate, which asks.
-    fn up_to_the_gate() -> Self {
+    pub fn up_to_the_gate() -> Self {
         let mut tale = Self::of(NIGHT);
         tale.does(1_200, "freeze");
         tale.begins("copy[users]");
@@ -129,7 +129,7 @@ impl Tale {
     }
 
     /// Turned back at the copy; the undo of the freeze failed.
-    fn stuck() -> Self {
+    pub fn stuck() -> Self {
         let mut tale = Self::of(NIGHT);
         tale.does(1_200, "freeze");
         tale.begins("copy[users]");
@@ -148,11 +148,11 @@ impl Tale {
     }
 }
 
-fn alice() -> Actor {
+pub fn alice() -> Actor {
     Actor::local(1000, "alice")
 }
 
-fn bob() -> Actor {
+pub fn bob() -> Actor {
     Actor::local(1001, "bob")
 }
 

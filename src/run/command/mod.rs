@@ -12,6 +12,7 @@ mod rollback;
 mod skip;
 mod submit;
 
+pub use report::typed_answers;
 pub use submit::Submission;
 
 use super::{Event, Instance, Phase, State, StepStatus};
@@ -136,6 +137,21 @@ impl Command {
         }
     }
 
+    /// The step that the order is about; none where it is about the run.
+    pub const fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::Approve { step, .. }
+            | Self::BreakGlass { step, .. }
+            | Self::Withdraw { step }
+            | Self::Reject { step, .. }
+            | Self::Report { step, .. }
+            | Self::Retry { step }
+            | Self::Skip { step, .. }
+            | Self::Resolve { step, .. } => Some(step),
+            Self::Pause { .. } | Self::Continue | Self::Rollback { .. } | Self::Abort { .. } | Self::Submit(_) => None,
+        }
+    }
+
     /// What the order does to the run, and what its giver is told. A refusal for want of authority is a record too.
     pub fn decide(&self, state: &State, by: &Actor, now: Timestamp) -> (Vec<Event>, Answer) {
         if let Self::Submit(submission) = self {
@@ -192,8 +208,9 @@ impl Command {
         }
     }
 
-    /// It takes a signature to go on, and none to stop: no and back are orders of whoever may give them.
-    fn is_signed_enough(&self, state: &State, by: &Actor) -> Result<(), String> {
+    /// Whether this order counts only when it is signed. It takes a signature to go on, and none to stop: no and back are orders
+    /// of whoever may give them.
+    pub fn must_be_signed(&self, state: &State) -> bool {
         let step = match self {
             Self::Approve { step, .. } | Self::BreakGlass { step, .. } => step,
             Self::Retry { step } | Self::Skip { step, .. } | Self::Resolve { step, .. }
@@ -201,12 +218,16 @@ impl Command {
             {
                 step
             }
-            _ => return Ok(()),
+            _ => return false,
         };
-        let asks = state.find(step).is_some_and(|i| state.asks_for_signature(i));
-        if by.signed().is_some() || !asks {
+        state.find(step).is_some_and(|i| state.asks_for_signature(i))
+    }
+
+    fn is_signed_enough(&self, state: &State, by: &Actor) -> Result<(), String> {
+        if by.signed().is_some() || !self.must_be_signed(state) {
             return Ok(());
         }
+        let step = self.step().map_or("", StepId::as_str);
         Err(format!("`{} {step}` has to be signed with the SSH key that the roster's `allowed_signers` give you", self.word()))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::approve::may_approve;
 use super::{Decision, accepted, already_done, does_not_fit, forbidden, not_applicable};
-use crate::model::{Actor, Object, Value};
+use crate::model::{Actor, Object, StepId, Value};
 use crate::plan::Wait;
 use crate::run::{Event, Instance, State, StepStatus};
 
@@ -63,5 +63,28 @@ fn check(form: &[(String, String)], answers: &Object) -> Result<(), String> {
     match answers.keys().find(|key| !form.iter().any(|(field, _)| field == *key)) {
         Some(extra) => Err(format!("the form has no field `{extra}`")),
         None => Ok(()),
+    }
+}
+
+/// Answers as they were typed, in the types that the form of the task wants. Text stays text where the form wants text; what
+/// does not fit its type is left for the run to refuse.
+pub fn typed_answers(state: &State, step: &StepId, given: &[(String, String)]) -> Object {
+    let form: &[(String, String)] = match state.find(step).and_then(|i| state.planned(i).wait.as_ref()) {
+        Some(Wait::Manual { form, .. }) => form,
+        Some(Wait::Approval { .. } | Wait::Hold { .. } | Wait::Window) | None => &[],
+    };
+    given.iter().map(|(field, text)| (field.clone(), typed(form, field, text))).collect()
+}
+
+fn typed(form: &[(String, String)], field: &str, text: &str) -> Value {
+    let as_text = || Value::String(text.to_owned());
+    match form.iter().find(|(name, _)| name == field).map(|(_, kind)| kind.as_str()) {
+        Some("integer") => text.parse::<i64>().map_or_else(|_| as_text(), Value::from),
+        Some("boolean") => match text {
+            "true" | "yes" => Value::Bool(true),
+            "false" | "no" => Value::Bool(false),
+            _ => as_text(),
+        },
+        Some(_) | None => as_text(),
     }
 }

@@ -5,7 +5,7 @@ mod text;
 
 pub use json::{brief, json, status_word};
 pub use text::{awaited, heading, text, turning_back};
-pub(super) use text::{doing, window};
+pub(super) use text::{doing, next, window};
 
 use crate::run::{Phase, State};
 

@@ -163,7 +163,7 @@ pub fn awaited(state: &State, now: Timestamp, how: &Invocation) -> Vec<Line> {
 }
 
 /// What to type when nobody drives the run.
-fn next(state: &State, life: Life, how: &Invocation) -> Vec<Line> {
+pub(in crate::views) fn next(state: &State, life: Life, how: &Invocation) -> Vec<Line> {
     let (Life::Left, Some(run), false) = (life, state.run(), is_over(state)) else { return Vec::new() };
     vec![
         Line::new(),

@@ -18,7 +18,8 @@ steps:
 fn a_terminal_gets_a_frame_and_keeps_the_lines() {
     let bench = Bench::new();
     bench.runbook("live", STEPS);
-    let command = format!("stty rows 40 cols 120; exec {} run live.yaml --id live-1", env!("CARGO_BIN_EXE_pointsman"));
+    let command =
+        format!("stty rows 40 cols 120; exec {} run live.yaml --view inline --id live-1", env!("CARGO_BIN_EXE_pointsman"));
     let mut child = Command::new("script")
         .args(["-q", "-e", "-c", &command, "/dev/null"])
         .current_dir(bench.path())

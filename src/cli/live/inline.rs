@@ -1,24 +1,23 @@
-//! The live view on a terminal: a calm frame at the bottom, what happened in the scrollback above it.
+//! The small live view on a terminal: a calm frame at the bottom, what happened in the scrollback above it.
 
 use std::io::{self, Stdout, stdout};
 use std::time::{Duration, Instant};
 
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use ratatui::backend::{Backend as _, ClearType, CrosstermBackend};
-use ratatui::style::{Color, Modifier, Style};
-use ratatui::text::{Line as Row, Span as Cell, Text};
+use ratatui::text::Text;
 use ratatui::widgets::{Paragraph, Widget};
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use tokio_util::sync::CancellationToken;
 
-use super::console;
-use super::desk::now;
-use super::lines::{Detail, Lines};
+use super::paint::Paint;
+use crate::cli::desk::now;
+use crate::cli::lines::{Detail, Lines};
 use crate::engine::Observer;
 use crate::model::Timestamp;
 use crate::run::{Record, State};
 use crate::views::live::{self, Mood};
-use crate::views::{Invocation, Line, Tone};
+use crate::views::{Invocation, Line};
 
 /// Frames are drawn no oftener than this, however fast records come.
 const BETWEEN_FRAMES: Duration = Duration::from_millis(80);
@@ -35,7 +34,7 @@ pub struct Live {
     waiting: Vec<Line>,
     drawn: Option<Instant>,
     height: u16,
-    is_coloured: bool,
+    paint: Paint,
     _quiet: Option<QuietKeys>,
 }
 
@@ -62,7 +61,7 @@ impl Live {
             waiting: Vec::new(),
             drawn: None,
             height,
-            is_coloured: console::is_coloured(),
+            paint: Paint::of_output(),
             _quiet: quiet,
         })
     }
@@ -114,11 +113,7 @@ impl Live {
     }
 
     fn rows(&self, lines: &[Line]) -> Text<'static> {
-        let style = |tone| if self.is_coloured { style(tone) } else { Style::new() };
-        let row = |line: &Line| {
-            Row::from(line.spans().iter().map(|span| Cell::styled(span.text.clone(), style(span.tone))).collect::<Vec<_>>())
-        };
-        Text::from(lines.iter().map(row).collect::<Vec<_>>())
+        self.paint.text(lines)
     }
 }
 
@@ -164,17 +159,4 @@ impl Drop for QuietKeys {
 /// Whether a frame fits at all. On less, nothing is drawn, and lines wait until there is room again.
 const fn is_roomy(columns: u16, rows: u16) -> bool {
     columns >= 20 && rows >= 8
-}
-
-fn style(tone: Tone) -> Style {
-    match tone {
-        Tone::Plain => Style::new(),
-        Tone::Strong => Style::new().add_modifier(Modifier::BOLD),
-        Tone::Faint => Style::new().add_modifier(Modifier::DIM),
-        Tone::Good => Style::new().fg(Color::Green),
-        Tone::Active => Style::new().fg(Color::Cyan),
-        Tone::Wait => Style::new().fg(Color::Yellow),
-        Tone::Bad => Style::new().fg(Color::Red),
-        Tone::Glass => Style::new().fg(Color::Magenta),
-    }
 }
