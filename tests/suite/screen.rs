@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use pointsman::model::{Actor, StepId};
 use pointsman::plan::StepIndex;
-use pointsman::run::{Command, Event};
+use pointsman::run::{Command, Event, State};
 use pointsman::views::line::Detail;
 use pointsman::views::live::Mood;
-use pointsman::views::screen::{Act, Chronicle, Frame, Key, Night, Role, Screen, Size, critical, frame};
+use pointsman::views::screen::order::read;
+use pointsman::views::screen::{Act, Chronicle, Frame, Key, Night, Reading, Role, Screen, Size, Way, critical, frame};
 use pointsman::views::status::Life;
 use pointsman::views::{Invocation, Line, ink};
 
+use crate::approvals::Stage;
 use crate::views::{NIGHT, Tale, bob};
 
 /// A screen over a tale, with somebody at the keys.
@@ -177,6 +179,23 @@ fn orders_are_read_as_on_the_command_line() {
     assert_eq!(words, ["break-glass", "go-live", "--reason", "nobody answers"]);
     // The placeholders of a shown command are no reason.
     assert_eq!(desk.press(":reject go-live --reason WHY\n"), Act::Draw);
+}
+
+#[test]
+fn a_screen_asks_for_no_less_than_the_command_line() {
+    let way = |text: &str, state: &State| match read(text, state) {
+        Reading::Order(wish) => wish.way(state),
+        other => panic!("`{text}` is an order: {other:?}"),
+    };
+    // A gate that counts signatures only: a yes is signed by the command line, a no needs none.
+    let signed = Stage::new();
+    assert_eq!(way("approve gate", signed.conductor.state()), Way::Outside);
+    assert_eq!(way("break-glass gate nobody answers", signed.conductor.state()), Way::Outside);
+    assert_eq!(way("reject gate no", signed.conductor.state()), Way::Here);
+    // A protected gate asks for the name of its environment; Enter, or a yes, is not enough.
+    let tale = Tale::of(&NIGHT.replace("action: gate.approval", "action: gate.approval\n    protected: true"));
+    assert_eq!(way("approve go-live", &tale.state), Way::Shown("night".to_owned()));
+    assert_eq!(way("approve go-live", &Tale::of(NIGHT).state), Way::Shown("yes".to_owned()));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::frame::Night;
 use super::screen::Role;
-use crate::run::{Phase, ToldFact};
+use crate::run::Phase;
 use crate::views::status::{awaited, next};
 use crate::views::{Invocation, Line, Tone, clock};
 
@@ -27,22 +27,27 @@ pub fn asked(night: &Night<'_>, role: Role, columns: usize) -> Vec<Line> {
 
 /// Every fact that the plan has rules about, one a line, with the age of what was proven.
 pub fn facts(night: &Night<'_>) -> Vec<Line> {
-    let line = |fact: ToldFact| {
+    let facts = night.state.facts().into_iter().filter(|fact| !fact.text.is_empty());
+    let lines = facts.map(|fact| {
         let tone = if fact.value.is_some() { Tone::Plain } else { Tone::Wait };
         let line = Line::plain("  ").and(tone, fact.text);
         match fact.since {
-            Some(since) => line.and(Tone::Faint, format!("  since {} ago", clock::coarse(night.now.since(since)))),
+            Some(since) => line.and(Tone::Faint, format!("  proven {} ago", clock::coarse(night.now.since(since)))),
             None => line,
         }
-    };
-    night.state.facts().into_iter().filter(|fact| !fact.text.is_empty()).map(line).collect()
+    });
+    lines.collect()
 }
 
 /// What the journal says of the world, in as few lines as it takes: who takes writes, where users are, and what holds or is not
 /// known. What says something only once it is true is left out before.
 pub fn known(night: &Night<'_>, columns: usize) -> Vec<Line> {
-    let is_worth_a_word = |fact: &ToldFact| fact.value != Some(false) || fact.fact == "route" || fact.fact.starts_with("writes(");
-    let facts = night.state.facts().into_iter().filter(is_worth_a_word).map(|fact| (fact.text, fact.value));
+    let facts = night
+        .state
+        .facts()
+        .into_iter()
+        .filter(|fact| fact.value != Some(false) || fact.fact == "route" || fact.fact.starts_with("writes("));
+    let facts = facts.map(|fact| (fact.text, fact.value));
     let mut lines = Vec::new();
     let mut line = Line::plain("  ");
     for (text, value) in facts.filter(|(text, _)| !text.is_empty()) {
