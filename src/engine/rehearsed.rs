@@ -106,6 +106,9 @@ impl RehearsalWatch {
     /// What became of it, where that is not what the record says. A rehearsal that is on record stays the one that counts as
     /// long as it is there, is the same and is young enough: what was signed about it still holds then.
     pub fn look(&mut self, state: &State, is_asked: bool, now: Timestamp) -> Option<Input> {
+        if !state.seeks_rehearsal() {
+            return None;
+        }
         let known = state.rehearsed();
         if let Some(known) = known.filter(|_| state.is_rehearsed_for_all(now)) {
             if self.seen.is_some() && self.seen == stamp(&self.home, &known.run) {

@@ -1,7 +1,7 @@
 //! The same steps against the targets of a profile: a rehearsal for real. What the profile says is held against the runbook,
 //! so that no target of the live night is touched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::{BuildInput, Builder, MissingParams};
 use super::plan::Profile;
@@ -54,7 +54,7 @@ impl Plan {
 
     /// Every target of the runbook stands in the profile with the same connector and another address, and no other does.
     fn held_against(&self, profile: &runbook::Profile, targets: &BTreeMap<TargetName, PlannedTarget>, report: &mut Report) {
-        let live = &self.content().targets;
+        let (live, base_dir) = (&self.content().targets, &self.content().base_dir);
         for target in &profile.targets {
             let (name, at) = (&target.name.value, target.name.span);
             let Some(same) = live.get(name) else {
@@ -67,7 +67,7 @@ impl Plan {
                 let help = "the same steps need the same connector";
                 report.push(Diagnostic::error(codes::TARGET_CONNECTOR, target.connector.span, message).help(help));
             } else if let Some((other, _)) =
-                targets.get(name).and_then(|mine| live.iter().find(|(_, live)| is_one_place(live, mine)))
+                targets.get(name).and_then(|mine| live.iter().find(|(_, live)| is_one_place(live, mine, base_dir)))
             {
                 let message = format!("`{name}` of the profile is `{other}` of the live night");
                 let help = "a rehearsal never touches what the live night touches: name another system";
@@ -83,16 +83,56 @@ impl Plan {
     }
 }
 
-/// Whether two targets are reached at one address. Where no address is known, the same settings are the same place.
-fn is_one_place(a: &PlannedTarget, b: &PlannedTarget) -> bool {
-    match (a.address(), b.address()) {
-        (Some(a), Some(b)) => a == b,
-        (None, None) => a == b,
-        (Some(_), None) | (None, Some(_)) => false,
+/// Whether two targets have a place in common, whatever accounts and connectors lead there. Where nothing says where they are, the
+/// same settings are the same place.
+fn is_one_place(a: &PlannedTarget, b: &PlannedTarget, base_dir: &str) -> bool {
+    let (mine, other) = (a.places(base_dir), b.places(base_dir));
+    if mine.is_empty() && other.is_empty() { a == b } else { !mine.is_disjoint(&other) }
+}
+
+/// A URL or an address without the account, in small letters: `mysql://shop@DB1:3306/` is `mysql://db1:3306`.
+fn without_account(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").map_or((String::new(), text), |(scheme, rest)| (format!("{scheme}://"), rest));
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let place = place.split('?').next().unwrap_or_default().trim_end_matches('/');
+    format!("{scheme}{place}").to_ascii_lowercase()
+}
+
+/// The path of a file as it would be without `.` and `..`; a relative one starts in `base_dir`.
+fn whole_path(base_dir: &str, text: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    let start = if text.starts_with('/') { "" } else { base_dir };
+    for part in start.split('/').chain(text.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
     }
+    format!("/{}", parts.join("/"))
+}
+
+/// `db1:22`, of the settings of a host over SSH.
+fn ssh_host(settings: &Value) -> Option<String> {
+    let port = settings.get("port").and_then(Value::as_u64).unwrap_or(22);
+    Some(format!("ssh {}:{port}", settings.get("host")?.as_str()?.to_ascii_lowercase()))
 }
 
 impl PlannedTarget {
+    /// Every place at which it is reached, as far as its settings say.
+    fn places(&self, base_dir: &str) -> BTreeSet<String> {
+        let settings = self.settings.shown();
+        let text = |key: &str| settings.get(key).and_then(Value::as_str);
+        let several = settings.get("addresses").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let vhost = text("vhost").map_or_else(String::new, |vhost| format!(" {vhost}"));
+        let reached = [text("url"), text("address")].into_iter().flatten().chain(several);
+        let reached = reached.map(|text| format!("{}{vhost}", without_account(text)));
+        let host = settings.get("ssh").and_then(ssh_host).unwrap_or_default();
+        let files = [text("path"), text("include")].into_iter().flatten();
+        let files = files.map(|file| format!("{host}{}", whole_path(base_dir, file)));
+        reached.chain(files).chain(ssh_host(&settings)).collect()
+    }
+
     /// Where a target is, without the account that is used there; none where its settings do not say.
     pub fn address(&self) -> Option<String> {
         let settings = self.settings.shown();

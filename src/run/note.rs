@@ -108,9 +108,15 @@ impl State {
         asks && self.plan.content().profile.is_none()
     }
 
-    /// Whether any gate of the plan asks for a rehearsal.
+    /// The gates that ask for a rehearsal and may still use one: what was used stands, and nobody looks for it any more.
+    fn awaits_rehearsal(&self) -> impl Iterator<Item = Instance> {
+        let open = |i: &Instance| !self.step(*i).status.is_over() || self.relied.contains(i);
+        self.instances().filter(move |i| self.asks_for_rehearsal(*i) && open(i))
+    }
+
+    /// Whether a rehearsal matters to any gate from now on.
     pub fn seeks_rehearsal(&self) -> bool {
-        self.plan.seeks_rehearsal()
+        self.plan.seeks_rehearsal() && self.awaits_rehearsal().next().is_some()
     }
 
     /// Whether the rehearsal that is known is enough for this gate now.
@@ -156,8 +162,8 @@ impl State {
         open.filter_map(move |(frozen, since)| bear.map(|bear| (since.plus(bear.as_duration()), frozen)))
     }
 
-    /// Whether the rehearsal that is known is enough for every gate that asks for one.
+    /// Whether the rehearsal that is known is enough for every gate that asks for one and may still use it.
     pub fn is_rehearsed_for_all(&self, now: Timestamp) -> bool {
-        self.instances().all(|i| self.is_rehearsed(i, now).is_ok())
+        self.awaits_rehearsal().all(|i| self.is_rehearsed(i, now).is_ok())
     }
 }

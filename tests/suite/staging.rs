@@ -167,6 +167,7 @@ fn a_profile_names_every_target_and_none_of_the_live_night() {
         ("targets:\n  shop: { connector: file, path: live.json }\n", "`shop` of the profile is `shop` of the live night"),
         ("targets:\n  shop: { connector: file, path: s.json }\n  more: { connector: file, path: t.json }\n", "no such target"),
         ("targets:\n  shop: { connector: file, path: live.json }\nparams: { path: elsewhere.json }\n", "of the live night"),
+        ("targets:\n  shop: { connector: file, path: ./home/../live.json }\n", "of the live night"),
         ("targets:\n  shop: { connector: file }\n", "needs `path`"),
         ("steps: {}\n", "has no key `steps`"),
     ] {
