@@ -33,6 +33,7 @@ mod profile;
 mod rehearse;
 mod reject;
 mod replay;
+mod report;
 mod resolve;
 mod resume;
 mod retry;
@@ -98,6 +99,7 @@ enum Command {
     Resolve(resolve::ResolveArgs),
     Rollback(rollback::RollbackArgs),
     Abort(abort::AbortArgs),
+    Report(report::ReportArgs),
     Init(init::InitArgs),
     Audit(audit::AuditArgs),
     Witness(witness::WitnessArgs),
@@ -151,6 +153,7 @@ fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
         Command::Resolve(args) => resolve::run(desk, &args),
         Command::Rollback(args) => rollback::run(desk, &args),
         Command::Abort(args) => abort::run(desk, &args),
+        Command::Report(args) => report::run(desk, &args),
         Command::Init(args) => init::run(desk, &args),
         Command::Audit(args) => audit::run(desk, &args),
         Command::Witness(args) => witness::run(&args),

@@ -14,6 +14,22 @@ use crate::run::{Event, Record, State};
 /// # Errors
 /// When the run's files cannot be read or do not belong together.
 pub fn load(home: &Home, run: &RunId, at: Option<u64>) -> Result<(State, Vec<Record>), EngineError> {
+    let (state, records, cut) = load_readable(home, run, at)?;
+    match cut {
+        Some(error) => Err(error),
+        None => Ok((state, records)),
+    }
+}
+
+/// As [`load`], and where a record cannot be read or cannot follow, what came before it and why it ends there.
+///
+/// # Errors
+/// When not even the first record and the plan can be read.
+pub fn load_readable(
+    home: &Home,
+    run: &RunId,
+    at: Option<u64>,
+) -> Result<(State, Vec<Record>, Option<EngineError>), EngineError> {
     let folder = home.folder(run);
     let path = folder.journal();
     let mut reader = Reader::open(&path).map_err(EngineError::Read)?;
@@ -21,19 +37,29 @@ pub fn load(home: &Home, run: &RunId, at: Option<u64>) -> Result<(State, Vec<Rec
         Some(entry) => entry.map_err(EngineError::Read)?.record,
         None => return Err(EngineError::NoAnswer("the run has no record yet".to_owned())),
     };
-    let plan = stored_plan(home, run, &first)?;
-    let mut state = State::new(Arc::new(plan));
+    let plan = Arc::new(stored_plan(home, run, &first)?);
+    let mut state = State::new(plan.clone());
     state.apply(&first).map_err(EngineError::Fold)?;
     let mut records = vec![first];
     for entry in reader {
-        let record = entry.map_err(EngineError::Read)?.record;
+        let record = match entry {
+            Ok(entry) => entry.record,
+            Err(error) => return Ok((state, records, Some(EngineError::Read(error)))),
+        };
         if at.is_some_and(|at| record.seq > at) {
             break;
         }
-        state.apply(&record).map_err(EngineError::Fold)?;
+        if let Err(error) = state.apply(&record) {
+            // A state that refused a record is not to be used any more: the one before it is made again.
+            let mut state = State::new(plan);
+            for record in &records {
+                state.apply(record).map_err(EngineError::Fold)?;
+            }
+            return Ok((state, records, Some(EngineError::Fold(error))));
+        }
         records.push(record);
     }
-    Ok((state, records))
+    Ok((state, records, None))
 }
 
 /// The plan that the run started with, held against the digest in record 1.

@@ -41,6 +41,21 @@ impl Plan {
         }
     }
 
+    /// When each forward step is expected to begin and to end, counted from the start of the run: every step takes its median,
+    /// and persons what they usually take, where that is known.
+    pub fn schedule(&self, history: &History) -> Vec<(StepIndex, Span, Span)> {
+        let people = |at: StepIndex| match self.step(at).wait {
+            Some(Wait::Approval { .. } | Wait::Manual { .. }) => history.quantile(Took::People, &self.step(at).id, 50),
+            Some(Wait::Hold { .. } | Wait::Window) | None => None,
+        };
+        let chain = self.chain(|at| people(at).unwrap_or_else(|| self.expected(history, at, 50)));
+        let forward = self.section(Section::Forward).map(|at| {
+            let (takes, finish) = (chain.takes[at.get()], chain.finish[at.get()]);
+            (at, Span::from_millis(finish.saturating_sub(takes)), Span::from_millis(finish))
+        });
+        forward.collect()
+    }
+
     /// How long one step is expected to take.
     pub(super) fn expected(&self, history: &History, at: StepIndex, percent: usize) -> Span {
         let step = self.step(at);

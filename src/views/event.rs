@@ -295,6 +295,16 @@ const SHOWN_ALREADY: [&str; 3] = ["stdout", "stderr", "exit_code"];
 /// `: rows 812, side new`: the plain values of an object, as far as one line bears them.
 fn fields(value: &Value) -> String {
     const ROOM: usize = 100;
+    let all = plain(value);
+    match all.char_indices().nth(ROOM) {
+        _ if all.is_empty() => String::new(),
+        None => format!(": {all}"),
+        Some((cut, _)) => format!(": {}…", &all[..cut]),
+    }
+}
+
+/// `rows 812, side new`: the plain values of an object.
+pub fn plain(value: &Value) -> String {
     let Some(object) = value.as_object() else { return String::new() };
     let plain: Vec<String> = object
         .iter()
@@ -306,10 +316,5 @@ fn fields(value: &Value) -> String {
             Value::Null | Value::Array(_) | Value::Object(_) => None,
         })
         .collect();
-    let all = plain.join(", ");
-    match all.char_indices().nth(ROOM) {
-        _ if all.is_empty() => String::new(),
-        None => format!(": {all}"),
-        Some((cut, _)) => format!(": {}…", &all[..cut]),
-    }
+    plain.join(", ")
 }

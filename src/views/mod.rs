@@ -19,11 +19,13 @@ pub mod night;
 pub mod plan;
 pub mod readiness;
 pub mod rehearsed;
+pub mod report;
 pub mod run_summary;
 pub mod runs;
 pub mod screen;
 pub mod status;
 pub mod steps;
+pub mod story;
 pub mod verification;
 
 pub use ask::{Ask, ask_at, asks};

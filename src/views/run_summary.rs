@@ -48,25 +48,36 @@ fn glass(state: &State) -> Vec<Line> {
     if lines.is_empty() { lines } else { std::iter::once(Line::new()).chain(lines).collect() }
 }
 
-/// Effects that stay, because nothing can undo them.
+/// The lines of [`still_in_place`].
 fn stuck(state: &State, outcome: RunOutcome) -> Vec<Line> {
+    let stays = still_in_place(state, outcome);
+    let mut lines: Vec<Line> = Vec::new();
+    if !stays.is_empty() {
+        lines.push(Line::new());
+        lines.push(Line::toned(Tone::Strong, "still in place"));
+    }
+    lines.extend(
+        stays
+            .into_iter()
+            .map(|(i, why)| Line::plain("  ").and(Tone::Bad, state.id(i).as_str()).and(Tone::Plain, format!("  {why}"))),
+    );
+    lines
+}
+
+/// Effects that stay although the run did not succeed, and why.
+pub fn still_in_place(state: &State, outcome: RunOutcome) -> Vec<(Instance, String)> {
     if matches!(outcome, RunOutcome::Succeeded) {
         return Vec::new();
     }
-    let mut lines = Vec::new();
-    for i in state.instances().filter(|i| state.planned(*i).section == Section::Forward && state.step(*i).touched) {
-        let why = match &state.planned(i).undo {
-            PlannedUndo::Impossible { why } => format!("cannot be undone: {why}"),
-            PlannedUndo::Auto | PlannedUndo::Action { .. } if is_silent(state.step(i).status) => "was not undone".to_owned(),
-            PlannedUndo::NotNeeded | PlannedUndo::Nothing { .. } | PlannedUndo::Auto | PlannedUndo::Action { .. } => continue,
-        };
-        lines.push(Line::plain("  ").and(Tone::Bad, state.id(i).as_str()).and(Tone::Plain, format!("  {why}")));
-    }
-    if !lines.is_empty() {
-        lines.insert(0, Line::toned(Tone::Strong, "still in place"));
-        lines.insert(0, Line::new());
-    }
-    lines
+    let touched = state.instances().filter(|i| state.planned(*i).section == Section::Forward && state.step(*i).touched);
+    let stays = touched.filter_map(|i| match &state.planned(i).undo {
+        PlannedUndo::Impossible { why } => Some((i, format!("cannot be undone: {why}"))),
+        PlannedUndo::Auto | PlannedUndo::Action { .. } if is_silent(state.step(i).status) => {
+            Some((i, "was not undone".to_owned()))
+        }
+        PlannedUndo::NotNeeded | PlannedUndo::Nothing { .. } | PlannedUndo::Auto | PlannedUndo::Action { .. } => None,
+    });
+    stays.collect()
 }
 
 /// Whether a step with an effect is neither undone nor among the questions already.

@@ -8,12 +8,7 @@ use crate::audit::{Finding, Report, Standing};
 /// The report for a person.
 pub fn text(report: &Report) -> Vec<Line> {
     let run = report.run.as_ref().map_or("this file", |run| run.as_str());
-    let (tone, verdict) = match report.standing {
-        Standing::Holds => (Tone::Good, "the record holds"),
-        Standing::Weaker => (Tone::Wait, "nothing was changed, but less is proven than was asked for"),
-        Standing::Tampered => (Tone::Bad, "THE RECORD WAS CHANGED"),
-        Standing::Malformed => (Tone::Bad, "THE RECORD CANNOT BE READ"),
-    };
+    let (tone, verdict) = verdict(report.standing);
     let mut lines = vec![Line::toned(Tone::Strong, run).and(Tone::Plain, "  ").and(tone, verdict)];
     for claim in &report.claims {
         let (tone, word) = finding(&claim.finding);
@@ -47,7 +42,18 @@ pub fn json(report: &Report) -> Value {
     })
 }
 
-const fn finding(finding: &Finding) -> (Tone, &'static str) {
+/// What it comes to.
+pub const fn verdict(standing: Standing) -> (Tone, &'static str) {
+    match standing {
+        Standing::Holds => (Tone::Good, "the record holds"),
+        Standing::Weaker => (Tone::Wait, "nothing was changed, but less is proven than was asked for"),
+        Standing::Tampered => (Tone::Bad, "THE RECORD WAS CHANGED"),
+        Standing::Malformed => (Tone::Bad, "THE RECORD CANNOT BE READ"),
+    }
+}
+
+/// The word for a finding.
+pub const fn finding(finding: &Finding) -> (Tone, &'static str) {
     match finding {
         Finding::Holds(_) => (Tone::Good, "holds"),
         Finding::Tampered(_) => (Tone::Bad, "tampered"),
