@@ -17,10 +17,12 @@ mod r#continue;
 #[cfg(feature = "sqlite")]
 mod demo;
 mod desk;
+mod diff;
 mod driving;
 mod dry_run;
 mod exit;
 mod failure;
+mod history;
 mod init;
 mod journal;
 mod lines;
@@ -100,6 +102,8 @@ enum Command {
     Rollback(rollback::RollbackArgs),
     Abort(abort::AbortArgs),
     Report(report::ReportArgs),
+    Diff(diff::DiffArgs),
+    History(history::HistoryArgs),
     Init(init::InitArgs),
     Audit(audit::AuditArgs),
     Witness(witness::WitnessArgs),
@@ -154,6 +158,8 @@ fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
         Command::Rollback(args) => rollback::run(desk, &args),
         Command::Abort(args) => abort::run(desk, &args),
         Command::Report(args) => report::run(desk, &args),
+        Command::Diff(args) => diff::run(desk, &args),
+        Command::History(args) => history::run(desk, &args),
         Command::Init(args) => init::run(desk, &args),
         Command::Audit(args) => audit::run(desk, &args),
         Command::Witness(args) => witness::run(&args),

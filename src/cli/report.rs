@@ -120,9 +120,9 @@ fn made(desk: &Desk, home: &Home, run: &RunId, beside: Option<&str>) -> Result<R
 
 /// The last run before this one that did the same steps, whatever its targets: a rehearsal, or the last time.
 fn same_steps_before(home: &Home, run: &RunId, state: &State) -> Option<(State, Vec<Record>)> {
-    let (started, steps) = (state.started()?, state.plan().rehearsal_digest());
+    let (started, steps) = (state.started()?, state.plan().shape());
     let earlier = home.runs().ok()?.into_iter().rev().skip_while(|other| other != run).skip(1).take(LOOKED_AT);
     earlier
         .filter_map(|other| load(home, &other, None).ok())
-        .find(|(other, _)| other.started().is_some_and(|at| at < started) && other.plan().rehearsal_digest() == steps)
+        .find(|(other, _)| other.started().is_some_and(|at| at < started) && other.plan().shape() == steps)
 }

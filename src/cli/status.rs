@@ -103,9 +103,14 @@ fn list(desk: &Desk, args: &StatusArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// The row of a run that was read.
+pub fn row_of(home: &Home, run: &RunId, state: State) -> Row {
+    Row::Read(Box::new(state), life(home, run))
+}
+
 fn row(home: &Home, run: RunId) -> Row {
     match load(home, &run, None) {
-        Ok((state, _)) => Row::Read(Box::<State>::new(state), life(home, &run)),
+        Ok((state, _)) => row_of(home, &run, state),
         Err(error) => Row::Unreadable(run, format!("{:#}", anyhow::Error::from(error))),
     }
 }

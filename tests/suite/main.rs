@@ -27,6 +27,7 @@ mod readme;
 mod recovery;
 mod reference;
 mod rehearsal;
+mod report;
 mod schema;
 mod screen;
 mod simulation;

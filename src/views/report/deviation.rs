@@ -19,6 +19,8 @@ pub enum Kind {
     Skipped,
     /// Nobody saw the end of an attempt.
     InDoubt,
+    /// An undo failed.
+    UndoFailed,
     /// Steps were never reached.
     NotReached,
     /// It took longer than nine of ten times before.
@@ -54,6 +56,7 @@ impl Kind {
             Self::Repeated => "repeated",
             Self::Skipped => "skipped",
             Self::InDoubt => "in doubt",
+            Self::UndoFailed => "undo failed",
             Self::NotReached => "not reached",
             Self::Slow => "slower than usual",
             Self::Window => "outside of the window",
@@ -88,6 +91,10 @@ pub(super) fn deviations(state: &State, story: &Story, rows: &[StepRow]) -> Vec<
         };
         let text = format!("{} {} in doubt: {}; {resolved}", doubt.of, doubt.attempt, doubt.reason);
         found.push(of(doubt.from, doubt.seq, &doubt.step, Kind::InDoubt, text));
+    }
+    for undo in story.undos.iter().filter(|undo| undo.failed) {
+        let text = format!("undo {} {}", undo.number, undo.end);
+        found.push(of(undo.until.unwrap_or(undo.from), undo.seq, &undo.step, Kind::UndoFailed, text));
     }
     found.extend(story.notables.iter().map(|notable| Deviation {
         at: notable.at,

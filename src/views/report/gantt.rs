@@ -18,6 +18,8 @@ const TOP: f64 = 46.0;
 const ROW: f64 = 24.0;
 /// The most rows; of a larger plan the items of groups are left to the table.
 const MOST_ROWS: usize = 80;
+/// How many times longer than the night the picture may be, to show the whole plan.
+const LONGEST_PLAN: f64 = 2.0;
 /// A name longer than this is cut in the picture.
 const LONGEST_NAME: usize = 30;
 
@@ -45,7 +47,9 @@ fn millis(span: Duration) -> f64 {
 pub(super) fn draw(told: &Told, out: &mut String) {
     let rows = shown(told);
     let planned = rows.iter().filter_map(|row| row.scheduled).map(|(_, until)| until.as_millis()).max().unwrap_or(0);
-    let whole_ms = millis(told.story.took()).max(planned as f64).max(1.0);
+    // A plan that is much longer than the night would squeeze the night: it is cut at the edge then, and the table has it whole.
+    let actual = millis(told.story.took()).max(1.0);
+    let whole_ms = actual.max((planned as f64).min(LONGEST_PLAN * actual));
     let scale = Scale { from: told.story.from, whole_ms };
     let height = TOP + ROW * rows.len() as f64 + 34.0;
     out.push_str(&format!(
@@ -96,6 +100,14 @@ fn grid(told: &Told, scale: &Scale, rows: usize, out: &mut String) {
             ));
         }
     }
+    for (from, until) in &told.story.undriven {
+        let (x, end) = (scale.x(*from), scale.x(*until));
+        out.push_str(&format!(
+            "<rect class=\"nobody\" x=\"{x:.1}\" y=\"30\" width=\"{:.1}\" height=\"{:.1}\"><title>no executor drove the run</title></rect>",
+            (end - x).max(2.0),
+            bottom - 30.0
+        ));
+    }
     let mut ms = 0.0;
     while ms <= scale.whole_ms {
         let x = scale.at_ms(ms);
@@ -116,7 +128,8 @@ fn line(told: &Told, scale: &Scale, row: &StepRow, y: f64, out: &mut String) {
     let cut = if name.len() < row.step.as_str().len() { "…" } else { "" };
     let indent = if row.is_item { 12.0 } else { 0.0 };
     out.push_str(&format!("<text x=\"{indent}\" y=\"{:.1}\">{}{cut}</text>", y + 15.0, for_html(&name)));
-    if let Some((from, until)) = row.scheduled.filter(|(from, until)| from < until) {
+    if let Some((from, until)) = row.scheduled.filter(|(from, until)| from < until && (from.as_millis() as f64) < scale.whole_ms)
+    {
         let (x, end) = (scale.at_ms(from.as_millis() as f64), scale.at_ms(until.as_millis() as f64));
         out.push_str(&format!(
             "<rect class=\"planned\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"4\"><title>planned: {}</title></rect>",
@@ -244,6 +257,9 @@ fn legend(told: &Told, y: f64, out: &mut String) {
     }
     if told.story.freezes.iter().any(|freeze| freeze.began.is_some()) {
         entry("frozen", 9.0, "writes refused");
+    }
+    if !told.story.undriven.is_empty() {
+        entry("nobody", 9.0, "no executor");
     }
     out.push('\n');
 }

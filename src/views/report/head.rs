@@ -1,12 +1,12 @@
 //! The top of a report: what it comes to, the facts that identify the run, and what has to be known before one reads on.
 
-use super::{Sources, Told, outcome};
+use super::{Sources, Told};
 use crate::audit::Standing;
 use crate::model::{RunId, Timestamp};
 use crate::run::{Phase, State};
 use crate::views::status::Life;
-use crate::views::story::Doing;
-use crate::views::{Clock, Invocation, Tone, clock};
+use crate::views::story::{Doing, end};
+use crate::views::{Clock, Invocation, Tone, clock, rehearsed};
 
 /// The top of a report.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,9 +40,9 @@ impl Head {
         match told {
             Some(told) => Self {
                 run,
-                word: outcome::word(&told.state),
-                tone: outcome::tone(&told.state),
-                headline: outcome::headline(&told.state, &told.story),
+                word: end::word(&told.state),
+                tone: end::tone(&told.state),
+                headline: end::headline(&told.state, &told.story),
                 facts: facts(told),
                 made,
             },
@@ -67,6 +67,8 @@ fn facts(told: &Told) -> Vec<(&'static str, String)> {
         ("plan", state.plan().digest().to_string()),
         ("started", format!("{} by {}", moment(story.from), state.starter().map_or_else(String::new, ToString::to_string))),
     ];
+    facts.extend(rehearsed::mark(state.plan()).map(|mark| ("kind", mark)));
+    facts.extend(state.rehearsed().map(|found| ("rehearsed", rehearsed::told(found, Some(story.from)))));
     facts.extend(content.environment.iter().map(|name| ("environment", name.clone())));
     facts.extend(content.movement.iter().map(|m| ("moved", format!("from {} to {}", m.from, m.to))));
     facts.push(match state.ended() {

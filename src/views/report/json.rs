@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Report, StepRow, Told, outcome, section_word};
+use super::{Report, StepRow, Told, section_word};
 use crate::model::Actor;
 use crate::views::status::status_word;
-use crate::views::story::{Attempt, Decision, Doubt, Freeze, System, UndoTried};
+use crate::views::story::{Attempt, Decision, Doubt, Freeze, System, UndoTried, end};
 use crate::views::verification;
 
 /// The whole report; its keys are described in `docs/report.md`.
@@ -45,12 +45,12 @@ fn told(told: &Told) -> Value {
         "until": story.until,
         "ended": state.ended(),
         "took_ms": ms(story.took()),
-        "because": outcome::because(state, story),
+        "because": end::because(state, story),
         "past_point_of_no_return": state.is_past_no_return(),
         "window": content.window.as_ref().map(|w| json!({ "opens": w.opens, "closes": w.closes, "time_zone": w.time_zone })),
         "expected_from_runs": told.history_runs,
         "beside": told.beside.as_ref().map(|beside| json!({
-            "run": beside.run, "started": beside.started, "end": name(&beside.end), "same_plan": beside.same_plan,
+            "run": beside.run, "started": beside.started, "end": name(beside.end), "profile": beside.profile, "same_plan": beside.same_plan,
         })),
         "steps": told.steps.iter().map(step).collect::<Vec<_>>(),
         "freezes": story.freezes.iter().map(freeze).collect::<Vec<_>>(),

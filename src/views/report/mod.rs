@@ -1,6 +1,7 @@
 //! The report of a run, for whoever reads it weeks later: one value made of its records, its plan and its verification, which
 //! HTML, Markdown and JSON each render.
 
+mod accounts;
 mod cell;
 mod deviation;
 mod escape;
@@ -9,7 +10,6 @@ mod head;
 mod html;
 mod json;
 mod markdown;
-mod outcome;
 mod sections;
 mod step_row;
 
@@ -22,7 +22,7 @@ pub use markdown::markdown;
 pub use step_row::{Expected, StepRow};
 
 use super::status::Life;
-use super::story::Story;
+use super::story::{Story, end};
 use super::{Ask, Clock, Invocation, Tone, asks};
 use crate::audit;
 use crate::model::{RunId, StepId, Timestamp};
@@ -94,10 +94,14 @@ pub struct Beside {
     /// When it started.
     pub started: Timestamp,
     /// How it ended.
-    pub end: String,
+    pub end: &'static str,
+    /// The profile that it ran under; none for a live run.
+    pub profile: Option<String>,
     /// Whether it ran against the same targets with the same parameters: the same plan.
     pub same_plan: bool,
-    /// How long it took in all.
+    /// Its state.
+    pub state: State,
+    /// Its replay.
     pub story: Story,
 }
 
@@ -145,8 +149,10 @@ impl Beside {
         Some(Self {
             run: other.run()?.clone(),
             started: other.started()?,
-            end: outcome::word(other).to_owned(),
+            end: end::word(other),
+            profile: other.plan().content().profile.as_ref().map(|profile| profile.name.clone()),
             same_plan: other.plan().digest() == state.plan().digest(),
+            state: other.clone(),
             story: Story::of(other.plan(), records, until),
         })
     }

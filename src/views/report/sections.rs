@@ -1,28 +1,22 @@
 //! The sections of the report in the order in which they are read. What a section says is said here once, for every form.
 
-use std::time::Duration;
-
 use super::cell::{Cell, Part, Picture, Table};
-use super::{Report, StepRow, Told, section_word, sign};
-use crate::audit::Finding;
+use super::{Report, StepRow, Told, accounts, section_word, sign};
 use crate::model::{StepId, Timestamp, Touch};
 use crate::views::clock::length;
 use crate::views::plan::in_a_row;
-use crate::views::story::{Cost, Decision, Evidence, System};
-use crate::views::{Tone, steps, verification};
-
-/// The most statements of one system that are shown; the JSON has all of them.
-const SHOWN: usize = 400;
+use crate::views::story::{Cost, Decision, Evidence, end};
+use crate::views::{Tone, steps};
 
 /// Every section.
 pub(super) fn sections(report: &Report) -> Vec<Part> {
     let mut parts = Vec::new();
     if let Some(told) = &report.told {
         parts.extend([glance(told), timeline(told), freezes(told), decisions(told), deviations(told)]);
-        parts.extend([retries(told), skips(told), doubts(told), way_back(told), sent(told), costs(told)]);
+        parts.extend([retries(told), skips(told), doubts(told), way_back(told), accounts::sent(told), accounts::costs(told)]);
     }
-    parts.push(proof(report));
-    parts.push(bounds(report));
+    parts.push(accounts::proof(report));
+    parts.push(accounts::bounds(report));
     parts
 }
 
@@ -73,10 +67,10 @@ fn timeline(told: &Told) -> Part {
     };
     let mut part = Part::new("timeline", "Timeline, planned and actual").says(from);
     if let Some(beside) = &told.beside {
-        let targets = if beside.same_plan {
-            "with the same plan"
-        } else {
-            "the same steps with other targets, parameters or people, as a rehearsal has them"
+        let targets = match (&beside.profile, beside.same_plan) {
+            (Some(profile), _) => format!("a rehearsal under the profile {profile}"),
+            (None, true) => "with the same plan".to_owned(),
+            (None, false) => "with another plan".to_owned(),
         };
         part = part.says(format!(
             "Beside it: run {}, started {} {}, {}: {targets}.",
@@ -284,7 +278,7 @@ fn doubts(told: &Told) -> Part {
 
 fn way_back(told: &Told) -> Part {
     let mut part = Part::new("way-back", "The way back");
-    if let Some(why) = super::outcome::because(&told.state, &told.story) {
+    if let Some(why) = end::because(&told.state, &told.story) {
         part = part.says(format!("The run turned back because {why}."));
     }
     if told.story.undos.is_empty() {
@@ -292,12 +286,12 @@ fn way_back(told: &Told) -> Part {
     }
     let rows = told.story.undos.iter().map(|undo| {
         let took = undo.until.map_or_else(String::new, |until| length(until.since(undo.from)));
-        let end = if undo.end.is_empty() { "under way" } else { &undo.end };
+        let how = if undo.end.is_empty() { "under way" } else { &undo.end };
         vec![
             at(told, undo.from, Some(undo.seq)),
             Cell::text(undo.step.as_str()),
             Cell::figure(undo.number.to_string()),
-            Cell::text(end),
+            Cell::text(how),
             Cell::figure(took),
             Cell::code(undo.manual.join("; ")),
         ]
@@ -307,112 +301,8 @@ fn way_back(told: &Told) -> Part {
     part.table(Table::of(&head, rows.collect())).table(Table::of(&["step", "why"], stays.collect()).titled("Still in place"))
 }
 
-fn sent(told: &Told) -> Part {
-    let part = Part::new("sent", "What was sent, by system");
-    if told.story.systems.is_empty() {
-        return part.says("Nothing was sent to any system.");
-    }
-    let rows = told.story.systems.iter().map(|system| {
-        let took: u64 = system.statements.iter().map(|sent| sent.took_ms).sum();
-        vec![
-            Cell::text(&system.name),
-            Cell::text(&system.connector),
-            Cell::figure(system.statements.len().to_string()),
-            Cell::figure(length(Duration::from_millis(took))),
-            Cell::figure(system.questions.to_string()),
-            Cell::figure(length(Duration::from_millis(system.questions_ms))),
-        ]
-    });
-    let head = ["system", "connector", "statements", "took", "questions", "took"];
-    let part = part
-        .says("A statement changes something; a question only asks. Secrets were withheld before the record was written.")
-        .table(Table::of(&head, rows.collect()));
-    told.story.systems.iter().fold(part, |part, system| part.table(statements(told, system)))
-}
-
-fn statements(told: &Told, system: &System) -> Table {
-    let rows = system.statements.iter().take(SHOWN).map(|sent| {
-        vec![
-            at(told, sent.at, Some(sent.seq)),
-            Cell::text(sent.step.as_str()),
-            Cell::text(&sent.during),
-            Cell::code(&sent.statement),
-            Cell::text(&sent.result),
-            Cell::figure(length(Duration::from_millis(sent.took_ms))),
-        ]
-    });
-    let more = system.statements.len().saturating_sub(SHOWN);
-    let left_out =
-        if more > 0 { format!("{more} more are in the JSON form, and in `pointsman audit show`.") } else { String::new() };
-    let table = Table::of(&["when (record)", "step", "during", "statement", "result", "took"], rows.collect());
-    Table { left_out, ..table.titled(&system.name) }
-}
-
-fn costs(told: &Told) -> Part {
-    let costs = &told.story.costs;
-    let whole = told.story.took();
-    let share = |took: Duration| {
-        let percent = took.as_millis() * 100 / whole.as_millis().max(1);
-        format!("{percent} %")
-    };
-    let rows = costs
-        .parts
-        .iter()
-        .map(|(cost, took)| vec![Cell::text(cost.word()), Cell::figure(length(*took)), Cell::figure(share(*took))]);
-    let awaited = costs.awaited.iter().map(|wait| {
-        let by = if wait.by.is_empty() { "nobody".to_owned() } else { wait.by.join(", ") };
-        vec![
-            at(told, wait.from, None),
-            Cell::text(wait.step.as_str()),
-            Cell::text(wait.why),
-            Cell::text(&wait.of),
-            Cell::text(by),
-            Cell::figure(length(wait.took)),
-        ]
-    });
-    let says = format!(
-        "Each moment counts once: work before waiting. The work of all steps added up is {}.",
-        length(costs.work_of_steps)
-    );
-    Part::new("costs", "Where the time went")
-        .says(says)
-        .table(Table::of(&["what", "time", "share"], rows.collect()))
-        .table(Table::of(&["since", "step", "for", "of whom", "ended by", "took"], awaited.collect()).titled("Waits for people"))
-}
-
-fn proof(report: &Report) -> Part {
-    let part = Part::new("proof", "What the record proves");
-    let found = match &report.proof {
-        Ok(found) => found,
-        Err(why) => return part.says(format!("It could not be verified: {why}. Nothing in this report is proven.")),
-    };
-    let rows = found.claims.iter().map(|claim| {
-        let (tone, word) = verification::finding(&claim.finding);
-        let text = match &claim.finding {
-            Finding::Holds(text) | Finding::Tampered(text) | Finding::Malformed(text) | Finding::Unproven(text) => text.as_str(),
-            Finding::NotReached => claim.finding.text(),
-        };
-        vec![Cell::text(claim.subject.name()), Cell::toned(tone, format!("{} {word}", sign(tone))), Cell::text(text)]
-    });
-    let (_, verdict) = verification::verdict(found.standing);
-    part.says(format!("Verified when this report was made: {verdict}."))
-        .says(format!("{} records, last hash {}.", found.records, found.chain))
-        .says(format!("Witness level {}: {}.", found.witness, found.witness.bound()))
-        .table(Table::of(&["claim", "finding", "what was seen"], rows.collect()))
-}
-
-fn bounds(report: &Report) -> Part {
-    let part = Part::new("bounds", "What this report does not say")
-        .says(format!("It was made from the record and the stored plan of the run at {} UTC. It is not signed: whoever wants proof verifies the record itself, or a bundle of it.", report.head.made))
-        .says(format!("To verify: `pointsman audit verify {}`; every record: `pointsman audit show {}`.", report.head.run, report.head.run));
-    match &report.told {
-        Some(_) => part.says("Times are those of the executor's host. What people did beside Pointsman, and what happened to systems between two looks, is not in it."),
-        None => part,
-    }
-}
-
 /// A moment, and the record that says it.
-fn at(told: &Told, at: Timestamp, seq: Option<u64>) -> Cell {
+pub(super) fn at(told: &Told, at: Timestamp, seq: Option<u64>) -> Cell {
     let seq = seq.map_or_else(String::new, |seq| format!(" ({seq})"));
     Cell::text(format!("{}{seq}", told.clock.time(at)))
 }

@@ -8,7 +8,7 @@ use crate::model::{Span, StepId};
 use crate::plan::{History, PlannedStep, Section, Took, Wait};
 use crate::run::{Instance, State, StepStatus};
 use crate::views::steps;
-use crate::views::story::{Doing, Piece, Story};
+use crate::views::story::Story;
 
 /// How long a step was expected to take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,15 +59,16 @@ pub struct StepRow {
 pub(super) fn rows(state: &State, story: &Story, history: &History, beside: Option<&Beside>) -> Vec<StepRow> {
     let schedule: HashMap<Instance, (Span, Span)> =
         state.plan().schedule(history).into_iter().map(|(at, from, until)| (Instance::of(at), (from, until))).collect();
-    let taken = by_step(&story.pieces);
-    let there = beside.map(|beside| by_step(&beside.story.pieces));
+    let lengths = story.lengths(state);
+    let there = beside.map(|beside| beside.story.lengths(&beside.state));
+    let succeeded: HashMap<&StepId, Duration> =
+        story.pieces.iter().filter(|piece| piece.is_success()).map(|piece| (&piece.step, piece.took)).collect();
     let attempts = story.attempts_of();
     let mut rows = Vec::new();
     for (section, _) in steps::sections(state) {
         for i in steps::of_section(state, section) {
             let (planned, step, id) = (state.planned(i), state.step(i), state.id(i));
             let is_group = steps::is_group(state, i);
-            let pieces = taken.get(id).map_or(&[][..], Vec::as_slice);
             rows.push(StepRow {
                 instance: i,
                 step: id.clone(),
@@ -78,39 +79,16 @@ pub(super) fn rows(state: &State, story: &Story, history: &History, beside: Opti
                 target: planned.target.as_ref().map(ToString::to_string),
                 status: step.status,
                 attempts: attempts.get(id).copied().unwrap_or(0),
-                took: took(planned, pieces),
-                succeeded_in: pieces.iter().rev().find(|p| is_success(p)).map(|piece| piece.took),
+                took: lengths.get(id).copied(),
+                succeeded_in: succeeded.get(id).copied(),
                 expected: if is_group { None } else { expected(planned, history) },
                 scheduled: schedule.get(&i).copied(),
-                beside: there.as_ref().and_then(|there| took(planned, there.get(id)?)),
+                beside: there.as_ref().and_then(|there| there.get(id).copied()),
                 error: step.error().map(str::to_owned),
             });
         }
     }
     rows
-}
-
-fn by_step(pieces: &[Piece]) -> HashMap<&StepId, Vec<&Piece>> {
-    let mut found: HashMap<&StepId, Vec<&Piece>> = HashMap::new();
-    for piece in pieces {
-        found.entry(&piece.step).or_default().push(piece);
-    }
-    found
-}
-
-fn is_success(piece: &Piece) -> bool {
-    piece.doing == Doing::Work && matches!(piece.end, Some(StepStatus::Succeeded | StepStatus::AwaitingConfirm))
-}
-
-/// Of an action the attempts, of a wait the wait, of a group its items; none where it never began.
-fn took(planned: &PlannedStep, pieces: &[&Piece]) -> Option<Duration> {
-    let counts = |piece: &&&Piece| match piece.doing {
-        Doing::Work | Doing::Items => true,
-        Doing::People | Doing::Clock => planned.wait.is_some(),
-        Doing::Undo | Doing::Pause | Doing::Doubt => false,
-    };
-    let found: Vec<Duration> = pieces.iter().filter(counts).map(|piece| piece.took).collect();
-    (!found.is_empty()).then(|| found.iter().sum())
 }
 
 fn expected(planned: &PlannedStep, history: &History) -> Option<Expected> {

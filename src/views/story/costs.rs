@@ -82,7 +82,7 @@ impl Costs {
         state: &State,
         pieces: &[Piece],
         decisions: &[Decision],
-        undriven: Vec<(Cost, Timestamp, Timestamp)>,
+        undriven: &[(Cost, Timestamp, Timestamp)],
         (from, until): (Timestamp, Timestamp),
     ) -> Self {
         let cost = |piece: &Piece| match piece.doing {
@@ -93,7 +93,7 @@ impl Costs {
             Doing::Doubt => Some(Cost::Doubt),
             Doing::Items => None,
         };
-        let mut stretches = undriven;
+        let mut stretches = undriven.to_vec();
         stretches.extend(pieces.iter().filter_map(|piece| Some((cost(piece)?, piece.from, piece.until))));
         Self {
             parts: parts(&stretches, from, until),

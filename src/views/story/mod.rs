@@ -3,6 +3,7 @@
 
 mod costs;
 mod decision;
+pub mod end;
 mod freeze;
 mod piece;
 mod sent;
@@ -17,6 +18,7 @@ pub use trouble::{Attempt, Doubt, Notable, Skip, UndoTried};
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::{StepId, Timestamp};
 use crate::plan::Plan;
@@ -45,6 +47,8 @@ pub struct Story {
     pub turned_back: Vec<Timestamp>,
     /// What else a reader has to know: crashes, repairs, deadlines, refusals.
     pub notables: Vec<Notable>,
+    /// When no executor drove the run.
+    pub undriven: Vec<(Timestamp, Timestamp)>,
     /// When writes were refused.
     pub freezes: Vec<Freeze>,
     /// What was sent, by system.
@@ -83,15 +87,50 @@ impl Story {
         let until = state.ended().unwrap_or(until).max(from);
         let pieces = pieces.end(until);
         let decisions = decisions.end();
-        let costs = Costs::of(&state, &pieces, &decisions, drivers.end(until), (from, until));
+        let stretches = drivers.end(until);
+        let costs = Costs::of(&state, &pieces, &decisions, &stretches, (from, until));
+        let undriven =
+            stretches.into_iter().filter(|(cost, ..)| *cost == Cost::Nobody).map(|(_, from, until)| (from, until)).collect();
         let (attempts, skips, doubts, undos, notables) = troubles.end();
         let (freezes, systems) = (freezes.end(until), systems.end());
-        Self { from, until, pieces, decisions, attempts, skips, doubts, undos, turned_back, notables, freezes, systems, costs }
+        Self {
+            from,
+            until,
+            pieces,
+            decisions,
+            attempts,
+            skips,
+            doubts,
+            undos,
+            turned_back,
+            notables,
+            undriven,
+            freezes,
+            systems,
+            costs,
+        }
     }
 
     /// How long it all took.
-    pub fn took(&self) -> std::time::Duration {
+    pub fn took(&self) -> Duration {
         self.until.since(self.from)
+    }
+
+    /// How long each step took: of an action its attempts, of a wait the wait, of a group its items. A step that never began has
+    /// no length.
+    pub fn lengths(&self, state: &State) -> HashMap<&StepId, Duration> {
+        let mut found: HashMap<&StepId, Duration> = HashMap::new();
+        for piece in &self.pieces {
+            let counts = match piece.doing {
+                Doing::Work | Doing::Items => true,
+                Doing::People | Doing::Clock => state.planned(piece.instance).wait.is_some(),
+                Doing::Undo | Doing::Pause | Doing::Doubt => false,
+            };
+            if counts {
+                *found.entry(&piece.step).or_default() += piece.took;
+            }
+        }
+        found
     }
 
     /// How many attempts each step had.
@@ -120,6 +159,7 @@ pub fn step_of(event: &Event) -> Option<&StepId> {
         | Event::RunEnded { .. }
         | Event::RunReopened { .. }
         | Event::RosterChanged { .. }
+        | Event::RunNoted { .. }
         | Event::CommandRefused { .. } => None,
         Event::StepSkipped { step, .. }
         | Event::StepSpread { step, .. }

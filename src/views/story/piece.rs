@@ -52,6 +52,13 @@ pub struct Piece {
     pub end: Option<StepStatus>,
 }
 
+impl Piece {
+    /// Whether it is an attempt that succeeded.
+    pub fn is_success(&self) -> bool {
+        self.doing == Doing::Work && matches!(self.end, Some(StepStatus::Succeeded | StepStatus::AwaitingConfirm))
+    }
+}
+
 impl Doing {
     /// Every kind, in the order of a legend.
     pub const ALL: [Self; 7] = [Self::Work, Self::Undo, Self::People, Self::Clock, Self::Pause, Self::Doubt, Self::Items];

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::step_of;
 use crate::model::{StepId, Timestamp, Touch};
 use crate::plan::Wait;
-use crate::run::{Event, Record, Resolver, SkipReason, State, StepStatus};
+use crate::run::{Event, Record, Resolver, RunNote, SkipReason, State, StepStatus};
 use crate::views::{Clock, event};
 
 /// One attempt of one step.
@@ -84,6 +84,8 @@ pub struct UndoTried {
     pub until: Option<Timestamp>,
     /// How it ended, in words.
     pub end: String,
+    /// Whether it failed, whatever was said of it later.
+    pub failed: bool,
     /// What a person can send by hand, where it failed.
     pub manual: Vec<String>,
 }
@@ -216,24 +218,33 @@ impl Troubles {
                 from: at,
                 until: None,
                 end: String::new(),
+                failed: false,
                 manual: Vec::new(),
             }),
-            Event::UndoSucceeded { step, .. } => self.undone(step, at, "undone and proven", &[]),
-            Event::UndoFailed { step, error, manual, .. } => self.undone(step, at, &format!("failed: {error}"), manual),
-            Event::UndoInterrupted { step, reason, .. } => self.undone(step, at, &format!("in doubt: {reason}"), &[]),
+            Event::UndoSucceeded { step, .. } => {
+                self.undone(step, at, "undone and proven");
+            }
+            Event::UndoFailed { step, error, manual, .. } => {
+                if let Some(undo) = self.undone(step, at, &format!("failed: {error}")) {
+                    undo.failed = true;
+                    undo.manual.extend_from_slice(manual);
+                }
+            }
+            Event::UndoInterrupted { step, reason, .. } => {
+                self.undone(step, at, &format!("in doubt: {reason}"));
+            }
             Event::UndoResolved { step, finding, by } => {
-                self.undone(step, at, &format!("taken to be {finding}, says {}", by.name()), &[]);
+                self.undone(step, at, &format!("taken to be {finding}, says {}", by.name()));
             }
             _ => {}
         }
     }
 
-    fn undone(&mut self, step: &StepId, at: Timestamp, end: &str, manual: &[String]) {
-        if let Some(undo) = self.undos.iter_mut().rfind(|undo| undo.step == *step) {
-            undo.until = Some(at);
-            undo.end = if undo.end.is_empty() { end.to_owned() } else { format!("{}; then {end}", undo.end) };
-            undo.manual.extend_from_slice(manual);
-        }
+    fn undone(&mut self, step: &StepId, at: Timestamp, end: &str) -> Option<&mut UndoTried> {
+        let undo = self.undos.iter_mut().rfind(|undo| undo.step == *step)?;
+        undo.until = Some(at);
+        undo.end = if undo.end.is_empty() { end.to_owned() } else { format!("{}; then {end}", undo.end) };
+        Some(undo)
     }
 
     fn doubt(&mut self, record: &Record) {
@@ -310,6 +321,7 @@ impl Troubles {
             | Event::LateResultIgnored { .. }
             | Event::CommandRefused { .. } => true,
             Event::GroupEnded { failed, .. } => !failed.is_empty(),
+            Event::RunNoted { note } => matches!(note, RunNote::RehearsalSought { found, .. } if found.is_null()),
             Event::RunStarted { .. }
             | Event::FinallyStarted { .. }
             | Event::RunEnded { .. }

@@ -4,6 +4,7 @@ mod audit;
 mod live_run;
 mod orders;
 mod outcomes;
+mod report;
 mod runbooks;
 mod secrets;
 mod status;

@@ -2,7 +2,7 @@
 
 use super::Bench;
 
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 31] = [
     "check",
     "plan",
     "rehearse",
@@ -20,6 +20,9 @@ const COMMANDS: [&str; 28] = [
     "resolve",
     "rollback",
     "abort",
+    "report",
+    "diff",
+    "history",
     "init",
     "witness",
     "audit verify",

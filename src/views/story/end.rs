@@ -1,10 +1,10 @@
 //! The end of a run in words, with why it turned back, who said so and what they said.
 
+use super::{Story, What};
 use crate::model::RunOutcome;
 use crate::run::{Phase, RollbackCause, State};
 use crate::views::event::outcome_tone;
-use crate::views::story::{Story, What};
-use crate::views::{Tone, clock};
+use crate::views::{Tone, clock, rehearsed};
 
 /// The word for how a run ended, or where it is.
 pub fn word(state: &State) -> &'static str {
@@ -22,7 +22,7 @@ pub fn word(state: &State) -> &'static str {
 }
 
 /// The tone of it.
-pub(super) const fn tone(state: &State) -> Tone {
+pub const fn tone(state: &State) -> Tone {
     match state.phase() {
         Phase::Ended(outcome) => outcome_tone(outcome),
         Phase::New | Phase::Forward | Phase::Finally(_) => Tone::Active,
@@ -31,9 +31,10 @@ pub(super) const fn tone(state: &State) -> Tone {
 }
 
 /// The one sentence of the report.
-pub(super) fn headline(state: &State, story: &Story) -> String {
+pub fn headline(state: &State, story: &Story) -> String {
     let content = state.plan().content();
     let name = if content.title.is_empty() { &content.runbook } else { &content.title };
+    let name = rehearsed::mark(state.plan()).map_or_else(|| name.clone(), |mark| format!("{name} ({mark})"));
     let took = clock::length(story.took());
     let why = because(state, story).map_or_else(String::new, |why| format!(" because {why}"));
     match state.phase() {
@@ -72,7 +73,7 @@ fn stopped(story: &Story) -> String {
 }
 
 /// Why the run turned back.
-pub(super) fn because(state: &State, story: &Story) -> Option<String> {
+pub fn because(state: &State, story: &Story) -> Option<String> {
     Some(match state.cause()? {
         RollbackCause::StepFailed(step) => {
             let error = story.attempts.iter().rev().find(|attempt| attempt.step == *step && attempt.error.is_some());
