@@ -67,8 +67,11 @@ pub fn run(desk: &Desk, args: &PlanArgs) -> Result<Exit> {
         let history = desk.history(&made.content().runbook, None);
         console::print_lines(&bearing::of_plan(made, &history))?;
         console::print_lines(&expectation::of_plan(made, &history))?;
-        if made.seeks_rehearsal() {
-            console::print_lines(&rehearsed::of_plan(&rehearsal_of(&desk.home()?, made)?, now()))?;
+        // A plan is shown where there is no home too; then there is no rehearsal to speak of.
+        if let Ok(home) = desk.home()
+            && made.seeks_rehearsal()
+        {
+            console::print_lines(&rehearsed::of_plan(&rehearsal_of(&home, made)?, now()))?;
         }
     }
     Ok(Exit::Done)
