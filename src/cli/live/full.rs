@@ -192,7 +192,7 @@ impl Booth {
         drop(self.stage.take());
         drop(leaving);
         // What came since the last look belongs to the log that stays.
-        let _ = self.look();
+        self.look();
         Told { state: Some(Box::new(self.source.state().clone())), records: self.records }
     }
 
@@ -313,10 +313,11 @@ impl Booth {
                 self.screen.say(Line::toned(Tone::Faint, format!("ordered: {}", wish.line())));
                 self.errands.order(wish);
             }
-            Act::Show(wish) => match (wish.command.step().cloned(), wish.way(self.source.state())) {
-                (Some(step), Way::Shown(word)) => self.errands.show(wish, step, word),
-                (Some(_) | None, _) => {}
-            },
+            Act::Show(wish) => {
+                if let (Some(step), Way::Shown(word)) = (wish.command.step().cloned(), wish.way(self.source.state())) {
+                    self.errands.show(wish, step, word);
+                }
+            }
             Act::Outside(words) => self.step_aside(|booth| aside::run(&booth.desk, &booth.run, &words))?,
             Act::Play(play) => self.source.steer(play),
         }

@@ -39,12 +39,14 @@ impl Stage {
         restore_before_panics();
         let before = tcgetattr(io::stdin())?;
         let mut ours = before.clone();
-        // No echo and no lines, and no Ctrl-S that would hold the view; Ctrl-Z comes as a key, so that nothing stops half way.
+        // No echo and no lines, and no Ctrl-S that would hold the view. Ctrl-Z and Ctrl-\ come as keys, so that nothing stops
+        // half way and nothing dies with the terminal taken.
         ours.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::IEXTEN);
         ours.input_flags.remove(InputFlags::IXON);
         ours.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         ours.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
         ours.control_chars[SpecialCharacterIndices::VSUSP as usize] = 0;
+        ours.control_chars[SpecialCharacterIndices::VQUIT as usize] = 0;
         console::hold_errors();
         let mut taken = lock();
         let opened = tcsetattr(io::stdin(), SetArg::TCSANOW, &ours)

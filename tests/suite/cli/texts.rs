@@ -2,12 +2,14 @@
 
 use super::Bench;
 
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 33] = [
     "check",
     "plan",
     "rehearse",
     "run",
     "resume",
+    "watch",
+    "replay",
     "status",
     "approve",
     "withdraw",
