@@ -20,3 +20,5 @@ pub mod run;
 pub mod runbook;
 pub mod safety;
 pub mod views;
+#[cfg(feature = "console")]
+pub mod web;

@@ -42,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["model", "diagnostic", "catalog", "plan", "safety", "run", "authority", "journal", "audit", "connectors", "engine"],
     ),
     ("views", &["model", "plan", "run", "journal", "audit", "rehearsal"]),
+    ("web", &["model", "diagnostic", "runbook", "authority", "run", "log", "plan", "engine", "views"]),
     ("demo", &["model", "views", "engine", "connectors", "journal", "audit", "run", "plan"]),
     (
         "cli",
@@ -61,6 +62,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "connectors",
             "engine",
             "rehearsal",
+            "web",
             "demo",
         ],
     ),

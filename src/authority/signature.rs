@@ -9,6 +9,8 @@ use sha2::{Digest as _, Sha256, Sha512};
 use signature::Verifier as _;
 use ssh_key::{Algorithm, Certificate, HashAlg, Signature, public::KeyData};
 
+use super::passkey::{self, PasskeySignature};
+
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
 const END: &str = "-----END SSH SIGNATURE-----";
 const MAGIC: &[u8] = b"SSHSIG";
@@ -21,7 +23,14 @@ pub struct SshSignature {
     signer: Signer,
     namespace: String,
     hash: String,
-    signature: Signature,
+    made: Made,
+}
+
+/// What signed: a program with the key, or a browser with a passkey.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Made {
+    Plain(Signature),
+    Passkey(PasskeySignature),
 }
 
 /// The key that signed, or the certificate that stands for it.
@@ -94,11 +103,11 @@ impl SshSignature {
         if !fields.0.is_empty() {
             return Err(malformed("something stands behind it"));
         }
-        let signature = inside(inner)?;
-        if signature.algorithm() != signer.key().algorithm() {
+        let made = inside(inner)?;
+        if made.algorithm() != signer.key().algorithm() {
             return Err(malformed("its signature is of another kind than its key"));
         }
-        Ok(Self { signer, namespace, hash, signature })
+        Ok(Self { signer, namespace, hash, made })
     }
 
     /// Who signed.
@@ -114,24 +123,57 @@ impl SshSignature {
         if self.namespace != namespace {
             return Err(SignatureError::Namespace(self.namespace.clone()));
         }
-        let digest: Vec<u8> = match self.hash.as_str() {
-            "sha512" => Sha512::digest(message).to_vec(),
-            "sha256" => Sha256::digest(message).to_vec(),
-            other => return Err(SignatureError::Weak(format!("the digest {other}"))),
+        if !matches!(self.hash.as_str(), "sha256" | "sha512") {
+            return Err(SignatureError::Weak(format!("the digest {}", self.hash)));
+        }
+        let signed = to_sign(namespace, &self.hash, message);
+        let signature = match &self.made {
+            Made::Passkey(passkey) => return passkey.check(self.signer.key(), &signed),
+            Made::Plain(signature) => signature,
         };
         match self.signer.key() {
-            KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_) if !is_touched(&self.signature) => {
+            KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_) if !is_touched(signature) => {
                 return Err(SignatureError::Untouched);
             }
             _ => {}
         }
-        let mut signed = MAGIC.to_vec();
-        for field in [namespace.as_bytes(), b"", self.hash.as_bytes(), &digest] {
-            signed.extend(u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
-            signed.extend(field);
-        }
-        self.signer.key().verify(&signed, &self.signature).map_err(|_| SignatureError::Wrong)
+        self.signer.key().verify(&signed, signature).map_err(|_| SignatureError::Wrong)
     }
+}
+
+impl Made {
+    fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Plain(signature) => signature.algorithm(),
+            Self::Passkey(_) => Algorithm::SkEcdsaSha2NistP256,
+        }
+    }
+}
+
+/// The bytes that are signed for a message: its digest, and what it is signed for.
+pub(super) fn to_sign(namespace: &str, hash: &str, message: &[u8]) -> Vec<u8> {
+    let digest = if hash == "sha256" { Sha256::digest(message).to_vec() } else { Sha512::digest(message).to_vec() };
+    let mut signed = MAGIC.to_vec();
+    for field in [namespace.as_bytes(), b"", hash.as_bytes(), &digest] {
+        put(&mut signed, field);
+    }
+    signed
+}
+
+/// The text of a signature, as `ssh-keygen` writes it.
+pub(super) fn armour(key: &[u8], namespace: &str, hash: &str, signature: &[u8]) -> String {
+    let mut blob = MAGIC.to_vec();
+    blob.extend(1_u32.to_be_bytes());
+    for field in [key, namespace.as_bytes(), b"", hash.as_bytes(), signature] {
+        put(&mut blob, field);
+    }
+    format!("{BEGIN}\n{}{END}\n", in_lines(&BASE64.encode(blob)))
+}
+
+/// A field of SSH's wire format: its length, then its bytes.
+pub(super) fn put(bytes: &mut Vec<u8>, field: &[u8]) {
+    bytes.extend(u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
+    bytes.extend(field);
 }
 
 /// The five bytes behind a hardware signature: flags, of which bit 0 says that a person was there, and a counter.
@@ -177,15 +219,19 @@ pub(super) fn is_taken(algorithm: &Algorithm) -> bool {
 }
 
 /// The signature in the inner field: it must be all that is there.
-fn inside(blob: &[u8]) -> Result<Signature, SignatureError> {
+fn inside(blob: &[u8]) -> Result<Made, SignatureError> {
     let malformed = SignatureError::Malformed("its signature");
     let mut fields = Fields(blob);
-    let hardware = fields.text().is_some_and(|kind| kind.starts_with("sk-"));
+    let kind = fields.text().ok_or_else(|| malformed.clone())?;
+    if kind == passkey::KIND {
+        return PasskeySignature::read(&mut fields).map(Made::Passkey).ok_or(malformed);
+    }
+    let hardware = kind.starts_with("sk-");
     fields.string().ok_or_else(|| malformed.clone())?;
     if fields.0.len() != if hardware { 5 } else { 0 } {
         return Err(malformed);
     }
-    Signature::try_from(blob).map_err(|_| malformed)
+    Signature::try_from(blob).map(Made::Plain).map_err(|_| malformed)
 }
 
 fn unarmour(text: &str) -> Result<Vec<u8>, SignatureError> {
@@ -194,30 +240,51 @@ fn unarmour(text: &str) -> Result<Vec<u8>, SignatureError> {
     let body = body.strip_suffix('\n').and_then(|rest| rest.strip_suffix(END)).ok_or(SignatureError::Armour("its last line"))?;
     let joined: String = body.lines().collect();
     let blob = BASE64.decode(&joined).map_err(|_| SignatureError::Armour("its base64"))?;
-    let lines: String = joined.as_bytes().chunks(COLUMNS).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
-    if lines == body { Ok(blob) } else { Err(SignatureError::Armour("its lines")) }
+    if in_lines(&joined) == body { Ok(blob) } else { Err(SignatureError::Armour("its lines")) }
+}
+
+fn in_lines(text: &str) -> String {
+    text.as_bytes().chunks(COLUMNS).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect()
 }
 
 /// The fields of SSH's wire format.
-struct Fields<'a>(&'a [u8]);
+pub(super) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
+    /// The fields of these bytes.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Whether nothing is left.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One byte.
+    pub fn byte(&mut self) -> Option<u8> {
+        self.take(1).map(|byte| byte[0])
+    }
+
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(taken)
     }
 
-    fn number(&mut self) -> Option<u32> {
+    /// A number of four bytes.
+    pub fn number(&mut self) -> Option<u32> {
         self.take(4)?.try_into().ok().map(u32::from_be_bytes)
     }
 
-    fn string(&mut self) -> Option<&'a [u8]> {
+    /// A field.
+    pub fn string(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.number()?).ok()?;
         self.take(length)
     }
 
-    fn text(&mut self) -> Option<String> {
+    /// A field that is text.
+    pub fn text(&mut self) -> Option<String> {
         String::from_utf8(self.string()?.to_vec()).ok()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A line that OpenSSH would stop at is an error here, so that no key is missing without anybody noticing.
 
-use ssh_key::public::KeyData;
+use ssh_key::public::{KeyData, SkEcdsaSha2NistP256};
 use ssh_key::{Certificate, HashAlg, PublicKey, certificate::CertType};
 
 use super::signature::Signer;
@@ -87,6 +87,15 @@ impl Signers {
     /// Whether some line names this person.
     pub fn knows(&self, person: &str) -> bool {
         self.0.iter().any(|line| matches(&line.principals, person))
+    }
+
+    /// The passkeys of a person that belong to this relying party, at whatever time they count.
+    pub fn passkeys<'a>(&'a self, person: &'a str, relying_party: &'a str) -> impl Iterator<Item = &'a SkEcdsaSha2NistP256> {
+        let lines = self.0.iter().filter(move |line| !line.is_authority && matches(&line.principals, person));
+        lines.filter_map(move |line| match &line.key {
+            KeyData::SkEcdsaSha2NistP256(key) if key.application() == relying_party => Some(key),
+            _ => None,
+        })
     }
 
     /// Whether some line gives `person` exactly this key, at whatever time.

@@ -101,7 +101,8 @@ impl Decision {
         }
     }
 
-    fn parse(word: &str) -> Option<Self> {
+    /// The decision with this word.
+    pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|decision| decision.word() == word)
     }
 }

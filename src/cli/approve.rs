@@ -10,11 +10,10 @@ use super::exit::Exit;
 use super::ordering::OnStep;
 use super::signing::SignArgs;
 use crate::authority::Decision;
-use crate::engine::{Home, load};
+use crate::engine::{Home, last_approved, load};
 use crate::model::{RunId, StepId};
-use crate::plan::difference;
-use crate::run::{Command, Event, Record, State, StepStatus};
-use crate::views::{Line, Tone, decision, dry_run as view};
+use crate::run::{Command, Record, State, StepStatus};
+use crate::views::{Line, decision, dry_run as view};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,7 +91,8 @@ pub fn run(desk: &Desk, args: &ApproveArgs) -> Result<Exit> {
 pub fn before_a_yes(home: &Home, run: &RunId, state: &State, records: &[Record], step: &StepId) -> Result<Vec<Line>> {
     let mut shown = decision::text(state, records, step, now());
     if !shown.is_empty() {
-        shown.extend(compared(home, run, state));
+        let before = last_approved(home, run, state);
+        shown.extend(decision::compared(state, before.as_ref().map(|(run, before)| (run, before))));
         if let Some(last) = dry_run::last(home, &state.plan().content().runbook)? {
             shown.extend([view::at_a_gate(state.plan(), &last), Line::new()]);
         }
@@ -118,37 +118,3 @@ fn named(state: &State, given: Option<&str>) -> Result<()> {
     }
     Ok(())
 }
-
-/// What the plan does otherwise than the last plan of this runbook that people approved.
-fn compared(home: &Home, run: &RunId, state: &State) -> Vec<Line> {
-    let Some((other, before)) = last_approved(home, run, state) else {
-        return vec![
-            Line::toned(Tone::Faint, "compared ").and(Tone::Plain, "no plan of this runbook was approved before"),
-            Line::new(),
-        ];
-    };
-    let lines = difference(before.plan().content(), state.plan().content());
-    let head = if lines.is_empty() { format!("the same as in {other}") } else { format!("otherwise than in {other}:") };
-    let mut shown = vec![Line::toned(Tone::Faint, "compared ").and(Tone::Plain, head)];
-    shown.extend(lines.into_iter().map(|line| Line::plain(format!("  {line}"))));
-    shown.push(Line::new());
-    shown
-}
-
-/// The youngest other run of this runbook in which a gate was opened.
-fn last_approved(home: &Home, run: &RunId, mine: &State) -> Option<(RunId, State)> {
-    let mine = mine.plan().content();
-    let runs = home.runs().ok()?;
-    let others = runs.into_iter().rev().filter(|other| other != run);
-    others.take(LOOKED_AT).find_map(|other| {
-        let (state, records) = load(home, &other, None).ok()?;
-        let approved = records.iter().any(|record| matches!(record.event, Event::ApprovalGranted { .. }));
-        // A rehearsal is no plan for the live night, and the other way round.
-        let content = state.plan().content();
-        let is_alike = content.runbook == mine.runbook && content.profile == mine.profile;
-        (approved && is_alike).then_some((other, state))
-    })
-}
-
-/// How many earlier runs are read, at most, to find one that was approved.
-const LOOKED_AT: usize = 20;

@@ -42,11 +42,15 @@ mod retry;
 mod rollback;
 mod run;
 mod schema;
+#[cfg(feature = "console")]
+mod serve;
 #[cfg(feature = "sqlite")]
 mod shop;
 mod signing;
 mod skip;
 mod status;
+#[cfg(feature = "console")]
+mod user;
 mod watch;
 mod withdraw;
 mod witness;
@@ -107,6 +111,10 @@ enum Command {
     Init(init::InitArgs),
     Audit(audit::AuditArgs),
     Witness(witness::WitnessArgs),
+    #[cfg(feature = "console")]
+    Serve(serve::ServeArgs),
+    #[cfg(feature = "console")]
+    User(user::UserArgs),
     Journal(journal::JournalArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -163,6 +171,10 @@ fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
         Command::Init(args) => init::run(desk, &args),
         Command::Audit(args) => audit::run(desk, &args),
         Command::Witness(args) => witness::run(&args),
+        #[cfg(feature = "console")]
+        Command::Serve(args) => serve::run(desk, &args),
+        #[cfg(feature = "console")]
+        Command::User(args) => user::run(&args),
         Command::Journal(args) => journal::run(desk, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),

@@ -8,7 +8,7 @@ use super::console;
 use super::desk::Desk;
 use super::exit::Exit;
 use super::signing::{Matter, Outcome, SignArgs};
-use crate::authority::{Claim, Decision, Statement};
+use crate::authority::{Claim, Decision, SignedIn, Statement};
 use crate::diagnostic::nearest;
 use crate::engine::{Home, Ordered, load, order};
 use crate::model::{PersonId, RunId, StepId};
@@ -54,13 +54,24 @@ pub struct ByArgs {
     /// Which person of the roster you are, where your login stands for several
     #[arg(long, value_name = "PERSON")]
     by: Option<String>,
+    /// Who signed in at the console that runs this, and how; the roster has to name the console's login
+    #[arg(long, value_name = "PERSON:HOW", hide = true, conflicts_with = "by", value_parser = signed_in)]
+    signed_in: Option<SignedIn>,
 }
 
 impl ByArgs {
     /// What the giver says to be; the roster has to agree.
     pub fn claim(&self) -> Claim {
+        if let Some(signed_in) = &self.signed_in {
+            return Claim::SignedIn(signed_in.clone());
+        }
         self.by.as_ref().map_or(Claim::Whoever, |person| Claim::Person(PersonId::new(person)))
     }
+}
+
+fn signed_in(text: &str) -> Result<SignedIn, String> {
+    let (person, how) = text.split_once(':').ok_or("write PERSON:HOW")?;
+    Ok(SignedIn { person: PersonId::new(person), how: how.to_owned() })
 }
 
 impl OnStep {

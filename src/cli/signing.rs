@@ -13,8 +13,8 @@ use super::desk::now;
 use super::ordering::Giver;
 use crate::authority::signers::Signers;
 use crate::authority::{Decision, NAMESPACE, Signed, Statement};
-use crate::engine::{Home, notary, whoami};
-use crate::model::{PersonId, RoleName, Roster, RunId, Span, StepId, Timestamp};
+use crate::engine::{Draft, Home, whoami};
+use crate::model::{PersonId, RoleName, Roster, RunId, Span, StepId};
 use crate::run::{Instance, State};
 
 /// How a decision is signed.
@@ -93,7 +93,7 @@ impl SignArgs {
             return Ok(Outcome::Unsigned);
         };
         let person = self.person(giver, roster)?;
-        let statement = self.statement(matter, i, roster, person)?.to_string();
+        let statement = self.statement(matter, i, person)?.to_string();
         if self.print_statement {
             return Ok(Outcome::Printed(statement));
         }
@@ -115,43 +115,19 @@ impl SignArgs {
         bail!("your login is no person of the roster: say with --by which one you are")
     }
 
-    fn statement(&self, matter: Matter<'_>, i: Instance, roster: &Roster, person: PersonId) -> Result<Statement> {
-        let bound = matter.state.bound(i);
-        let folder = matter.home.folder(matter.run);
-        let deputy_for = self.absent.as_ref().map(PersonId::new);
-        let role = self.role(matter.state, i, roster, deputy_for.as_ref().unwrap_or(&person))?;
-        let now = Timestamp::from_millis(now().as_millis() / 1_000 * 1_000);
-        let mut nonce = [0_u8; 16];
-        getrandom::fill(&mut nonce).map_err(|error| anyhow::anyhow!("no nonce can be drawn: {error}"))?;
-        Ok(Statement {
-            installation: notary::installation(matter.home),
-            run: bound.run,
-            gate: bound.gate,
+    fn statement(&self, matter: Matter<'_>, step: Instance, person: PersonId) -> Result<Statement> {
+        let draft = Draft {
+            home: matter.home,
+            run: matter.run,
+            state: matter.state,
+            step,
             decision: matter.decision,
-            plan: bound.plan,
-            params: bound.params,
-            targets: bound.targets,
-            scope: bound.scope,
-            journal: notary::head(&folder).context("the journal of the run has no record")?,
-            evidence: bound.evidence,
-            approver: person,
-            role,
-            deputy_for,
-            not_before: now,
-            not_after: now.plus(self.valid_for.as_duration()),
-            nonce: nonce.iter().map(|byte| format!("{byte:02x}")).collect(),
-        })
-    }
-
-    /// The role: as given, else the one that is asked for and that the person has, else the first one that they have.
-    fn role(&self, state: &State, i: Instance, roster: &Roster, holder: &PersonId) -> Result<RoleName> {
-        if let Some(role) = &self.role {
-            return Ok(RoleName::new(role));
-        }
-        let own = roster.persons.get(holder).map(|person| person.roles.clone()).unwrap_or_default();
-        let asked = state.deciding_roles(i);
-        let fits = asked.iter().find(|role| own.contains(role)).or(own.first());
-        fits.cloned().with_context(|| format!("{holder} has no role in which to decide"))
+            person,
+            role: self.role.as_ref().map(RoleName::new),
+            deputy_for: self.absent.as_ref().map(PersonId::new),
+            valid_for: self.valid_for,
+        };
+        Ok(draft.statement(now())?)
     }
 
     /// The key: as given, else the first of the user's own that the roster gives to the person.

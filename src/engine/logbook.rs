@@ -260,7 +260,7 @@ pub(super) fn can_be_seen(home: &Home, plan: &Plan) -> Result<(), EngineError> {
 pub(super) fn refused(home: &Home, run: &RunFolder, order: &str, uid: u32, why: &str) {
     let run = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
     let (order, by, reason) = (order.to_owned(), diary::local_user(uid), why.to_owned());
-    note(home, diary::Entry::OrderRefused { run, order, by, reason });
+    note(home, now(), diary::Entry::OrderRefused { run, order, by, reason });
 }
 
 /// Writes into the diary that a run was not begun: because its starter is not who they say, because the installation cannot give
@@ -282,20 +282,23 @@ pub fn start_refused(home: &Home, plan: &Plan, why: &EngineError) {
     };
     if is_refusal {
         let runbook = plan.content().runbook.clone();
-        note(home, diary::Entry::StartRefused { runbook, plan: plan.digest(), reason: why.to_string() });
+        note(home, now(), diary::Entry::StartRefused { runbook, plan: plan.digest(), reason: why.to_string() });
     }
 }
 
-/// Writes a refusal into the diary, where there is a log.
-fn note(home: &Home, entry: diary::Entry) {
+/// Writes an entry into the diary, where there is a log.
+pub fn note(home: &Home, at: Timestamp, entry: diary::Entry) {
     let folder = LogFolder::of_home(home.path());
     if !folder.public_key().exists() {
         return;
     }
-    let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
-    if let Err(error) = Log::open(&folder).and_then(|mut log| log.note(now, entry)) {
-        tracing::warn!("a refusal could not be written into the diary: {error}");
+    if let Err(error) = Log::open(&folder).and_then(|mut log| log.note(at, entry)) {
+        tracing::warn!("an entry could not be written into the diary: {error}");
     }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
 }
 
 /// Opens the log of a home, or makes it. Its name is the host's, with a random tail: no two installations share one.

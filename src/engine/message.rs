@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::authority::{Claim, Signed};
+use crate::authority::{Claim, Signed, SignedIn};
 use crate::model::{Finding, Object, PersonId, StepId};
 use crate::run::{Answer, Command, Submission};
 
@@ -13,13 +13,17 @@ pub(super) struct Request {
     /// Whom the sender says to be.
     #[serde(rename = "as")]
     pub person: Option<PersonId>,
+    /// How that person signed in at the console that sends this; none where the sender is the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_in: Option<String>,
     pub order: Order,
 }
 
-/// A command on the wire.
-#[derive(Debug, Serialize, Deserialize)]
+/// An order as JSON: on the socket, and in the console's API.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Order {
+#[expect(missing_docs, reason = "each is the command of the same name")]
+pub enum Order {
     Approve { step: StepId, note: String },
     BreakGlass { step: StepId, reason: String },
     Withdraw { step: StepId },
@@ -47,11 +51,12 @@ pub(super) enum Reply {
 
 impl Request {
     pub fn new(command: Command, claim: &Claim) -> Self {
-        let person = match claim {
-            Claim::Whoever => None,
-            Claim::Person(person) => Some(person.clone()),
+        let (person, signed_in) = match claim {
+            Claim::Whoever => (None, None),
+            Claim::Person(person) => (Some(person.clone()), None),
+            Claim::SignedIn(SignedIn { person, how }) => (Some(person.clone()), Some(how.clone())),
         };
-        Self { person, order: command.into() }
+        Self { person, signed_in, order: command.into() }
     }
 
     /// The name of the order, without what it says.
@@ -64,7 +69,11 @@ impl Request {
     }
 
     pub fn claim(&self) -> Claim {
-        self.person.clone().map_or(Claim::Whoever, Claim::Person)
+        match (self.person.clone(), self.signed_in.clone()) {
+            (None, _) => Claim::Whoever,
+            (Some(person), None) => Claim::Person(person),
+            (Some(person), Some(how)) => Claim::SignedIn(SignedIn { person, how }),
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 
 pub mod calls;
 pub mod clock;
+pub mod draft;
+pub mod earlier;
 pub mod editor;
 pub mod error;
 pub mod executor;
@@ -13,6 +15,7 @@ pub mod home;
 pub mod identity;
 pub mod load;
 pub mod logbook;
+pub mod message;
 pub mod notary;
 pub mod order;
 pub mod rehearsed;
@@ -21,7 +24,6 @@ mod batch;
 mod dry_runs;
 mod ears;
 mod hands;
-mod message;
 mod pen;
 mod people;
 mod run_name;
@@ -31,6 +33,8 @@ mod target_lock;
 mod watches;
 
 pub use calls::Calls;
+pub use draft::{Draft, DraftError};
+pub use earlier::last_approved;
 pub use error::EngineError;
 pub use executor::{Ending, Executor, Observer};
 pub use follow::Follow;

@@ -69,6 +69,20 @@ pub enum Entry {
         /// The last record that the log has of it.
         record: u64,
     },
+    /// Somebody signed in at the console.
+    SignedIn {
+        /// Who: a user of the console, or the login that started it.
+        user: String,
+        /// From which address.
+        from: String,
+    },
+    /// Somebody tried to, and was not let in.
+    SignInRefused {
+        /// The name that was given.
+        user: String,
+        /// From which address.
+        from: String,
+    },
     /// The witnesses that are asked were changed.
     WitnessesSet {
         /// Them, as they were given.

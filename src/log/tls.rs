@@ -48,6 +48,11 @@ impl Certificate {
         self.pin
     }
 
+    /// What a server of another kind listens with.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        self.config.clone()
+    }
+
     /// The protected end of a connection that somebody has made.
     pub(super) fn protect(&self, stream: Timed) -> io::Result<Box<dyn Wire>> {
         let connection = ServerConnection::new(self.config.clone()).map_err(io::Error::other)?;

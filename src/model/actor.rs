@@ -32,6 +32,17 @@ pub enum Authentication {
         /// The login name, or the number where the machine has no name for it.
         login: String,
     },
+    /// A console that the roster trusts says who signed in there.
+    Console {
+        /// The numeric user id under which the console runs.
+        uid: u32,
+        /// Its login name.
+        login: String,
+        /// Who signed in.
+        user: String,
+        /// How they did: `password`, or the address of an identity provider.
+        how: String,
+    },
     /// The executor itself, by rule and not by a person.
     Executor,
     /// A signature over the exact bytes of a statement.
@@ -61,7 +72,7 @@ impl Actor {
     pub fn signed(&self) -> Option<(&str, &str)> {
         match &self.by {
             Authentication::Signature { signature, statement, .. } => Some((statement, signature)),
-            Authentication::LocalUser { .. } | Authentication::Executor => None,
+            Authentication::LocalUser { .. } | Authentication::Console { .. } | Authentication::Executor => None,
         }
     }
 
@@ -70,6 +81,7 @@ impl Actor {
         match (&self.person, &self.by) {
             (Some(person), _) => person.as_str(),
             (None, Authentication::LocalUser { login, .. }) => login,
+            (None, Authentication::Console { user, .. }) => user,
             (None, Authentication::Executor) => "pointsman",
             (None, Authentication::Signature { key, .. }) => key,
         }
@@ -90,6 +102,9 @@ impl Actor {
                 write!(f, "{} (local user {login}, uid {uid})", self.name())
             }
             Authentication::LocalUser { uid, login } => write!(f, "local user {login} (uid {uid})"),
+            Authentication::Console { login, user, how, .. } => {
+                write!(f, "{} (signed in as {user} by {how}, says the console of {login})", self.name())
+            }
             Authentication::Executor => f.write_str("pointsman"),
             Authentication::Signature { key, .. } => write!(f, "{} (SSH signature, key {key})", self.name()),
         }

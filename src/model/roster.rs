@@ -17,6 +17,9 @@ pub struct Roster {
     /// The public keys that no longer count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_keys: Option<KeyFile>,
+    /// Login names under which a console runs: it says who signed in there, and is believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consoles: Vec<String>,
     /// The roster file itself and the digest over it and its files of keys, where it was read from a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<Pinned>,
@@ -68,6 +71,11 @@ impl Roster {
     pub fn committing_as(&self, address: &str) -> Option<&PersonId> {
         let has = |person: &Person| person.emails.iter().any(|email| email.eq_ignore_ascii_case(address));
         self.persons.iter().find(|(_, person)| has(person)).map(|(id, _)| id)
+    }
+
+    /// The roles of a person; none of whom it does not know.
+    pub fn roles_of(&self, person: &PersonId) -> Vec<RoleName> {
+        self.persons.get(person).map(|person| person.roles.clone()).unwrap_or_default()
     }
 
     /// Whether any person has `role`.

@@ -332,6 +332,11 @@ pub static ROSTER: Table = Table {
             "the file with the keys that sign, as OpenSSH reads it; principals are persons",
         ),
         Key::optional("revoked_keys", Form::Text, "a file with public keys that no longer count, one a line"),
+        Key::optional(
+            "consoles",
+            Form::Texts,
+            "login names under which a console runs; it is believed about who signed in there",
+        ),
     ],
 };
 

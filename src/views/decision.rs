@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::plan::in_a_row;
 use super::{Clock, Invocation, Line, Tone, asks, clock, rehearsed};
-use crate::model::{StepId, TargetName, Timestamp};
+use crate::model::{RunId, StepId, TargetName, Timestamp};
+use crate::plan::difference;
 use crate::run::note::REHEARSAL;
 use crate::run::{Event, Instance, Record, State};
 
@@ -49,6 +50,20 @@ pub fn text(state: &State, records: &[Record], step: &StepId, now: Timestamp) ->
     lines.extend(ask.question.lines().map(|line| Line::plain("  ").and(Tone::Strong, line)));
     lines.push(Line::new());
     lines
+}
+
+/// What the plan does otherwise than the last plan of this runbook that people approved.
+pub fn compared(state: &State, before: Option<(&RunId, &State)>) -> Vec<Line> {
+    let said = |text: String| Line::toned(Tone::Faint, "compared ").and(Tone::Plain, text);
+    let Some((other, before)) = before else {
+        return vec![said("no plan of this runbook was approved before".to_owned()), Line::new()];
+    };
+    let lines = difference(before.plan().content(), state.plan().content());
+    let head = if lines.is_empty() { format!("the same as in {other}") } else { format!("otherwise than in {other}:") };
+    let mut shown = vec![said(head)];
+    shown.extend(lines.into_iter().map(|line| Line::plain(format!("  {line}"))));
+    shown.push(Line::new());
+    shown
 }
 
 /// What the decision lets happen, and how long the way back stays open.

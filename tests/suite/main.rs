@@ -36,3 +36,5 @@ mod status_table;
 mod terminal;
 mod time;
 mod views;
+#[cfg(feature = "console")]
+mod web;

@@ -158,6 +158,8 @@ pub(super) struct ActorForm<'a> {
 pub(super) enum AuthenticationForm<'a> {
     #[serde(rename = "local_user")]
     LocalUser { uid: u32, login: Cow<'a, str> },
+    #[serde(rename = "console")]
+    Console { uid: u32, login: Cow<'a, str>, user: Cow<'a, str>, how: Cow<'a, str> },
     #[serde(rename = "executor")]
     Executor,
     #[serde(rename = "signature")]
@@ -175,6 +177,9 @@ impl OnDisk for Actor {
     fn to_disk(&self) -> ActorForm<'_> {
         let by = match &self.by {
             Authentication::LocalUser { uid, login } => AuthenticationForm::LocalUser { uid: *uid, login: login.to_disk() },
+            Authentication::Console { uid, login, user, how } => {
+                AuthenticationForm::Console { uid: *uid, login: login.to_disk(), user: user.to_disk(), how: how.to_disk() }
+            }
             Authentication::Executor => AuthenticationForm::Executor,
             Authentication::Signature { key, signature, statement } => AuthenticationForm::Signature {
                 key: key.to_disk(),
@@ -188,6 +193,9 @@ impl OnDisk for Actor {
     fn from_disk(form: ActorForm<'_>) -> Self {
         let by = match form.by {
             AuthenticationForm::LocalUser { uid, login } => Authentication::LocalUser { uid, login: login.into_owned() },
+            AuthenticationForm::Console { uid, login, user, how } => {
+                Authentication::Console { uid, login: login.into_owned(), user: user.into_owned(), how: how.into_owned() }
+            }
             AuthenticationForm::Executor => Authentication::Executor,
             AuthenticationForm::Signature { key, signature, statement } => Authentication::Signature {
                 key: key.into_owned(),

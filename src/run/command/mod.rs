@@ -17,7 +17,7 @@ pub use submit::Submission;
 
 use super::{Event, Instance, Phase, State, StepStatus};
 use crate::authority::Signed;
-use crate::model::{Actor, Finding, Object, StepId, Timestamp};
+use crate::model::{Actor, Authentication, Finding, Object, StepId, Timestamp};
 
 /// An order.
 #[derive(Clone, PartialEq, Debug)]
@@ -208,6 +208,26 @@ impl Command {
         }
     }
 
+    /// Whether a session of the console is not enough for this order, signed in as one may be: it opens a protected gate, opens one in
+    /// an emergency, or goes on with a protected step against what the run found.
+    pub fn needs_more_than_a_session(&self, state: &State) -> bool {
+        let is_protected = |step: &StepId| state.find(step).is_some_and(|i| state.planned(i).protected);
+        match self {
+            Self::BreakGlass { .. } => true,
+            Self::Approve { step, .. } | Self::Retry { step } | Self::Skip { step, .. } | Self::Resolve { step, .. } => {
+                is_protected(step)
+            }
+            Self::Withdraw { .. }
+            | Self::Reject { .. }
+            | Self::Report { .. }
+            | Self::Pause { .. }
+            | Self::Continue
+            | Self::Rollback { .. }
+            | Self::Abort { .. }
+            | Self::Submit(_) => false,
+        }
+    }
+
     /// Whether this order counts only when it is signed. It takes a signature to go on, and none to stop: no and back are orders
     /// of whoever may give them.
     pub fn must_be_signed(&self, state: &State) -> bool {
@@ -224,10 +244,16 @@ impl Command {
     }
 
     fn is_signed_enough(&self, state: &State, by: &Actor) -> Result<(), String> {
-        if by.signed().is_some() || !self.must_be_signed(state) {
+        if by.signed().is_some() {
             return Ok(());
         }
         let step = self.step().map_or("", StepId::as_str);
+        if matches!(by.by, Authentication::Console { .. }) && self.needs_more_than_a_session(state) {
+            return Err(format!("`{} {step}` is protected, and a session of the console is no proof: sign it", self.word()));
+        }
+        if !self.must_be_signed(state) {
+            return Ok(());
+        }
         Err(format!("`{} {step}` has to be signed with the SSH key that the roster's `allowed_signers` give you", self.word()))
     }
 }

@@ -40,7 +40,14 @@ impl Lowering {
         let allowed_signers = file(self.text(&block, "allowed_signers"));
         let revoked_keys = file(self.text(&block, "revoked_keys"));
         self.deputies(&deputies_named, &persons);
-        Some(Roster { persons, allowed_signers, revoked_keys, pinned: None })
+        let consoles = self.texts(&block, "consoles");
+        for console in &consoles {
+            // Whoever is a person and a console at once could say that anybody signed in.
+            let itself = Spanned { value: "a console".to_owned(), span: console.span };
+            self.login(console, &itself, &mut logins);
+        }
+        let consoles = consoles.into_iter().map(|login| login.value).collect();
+        Some(Roster { persons, allowed_signers, revoked_keys, consoles, pinned: None })
     }
 
     /// A deputy is another person of the same roster.

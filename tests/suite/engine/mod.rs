@@ -1,7 +1,7 @@
 //! The live engine: real journal, real socket, real clock; the hands are a test's own.
 
 mod follow;
-mod hands;
+pub mod hands;
 mod journal_failure;
 mod orders;
 mod people;

@@ -1,0 +1,24 @@
+//! The console: pages and an API over the same records as the command line.
+//!
+//! It drives no run and decides nothing: it reads journals as `status` does, and gives orders as `approve` does.
+
+pub mod access;
+pub mod api;
+pub mod assets;
+pub mod console;
+pub mod guard;
+pub mod hub;
+pub mod problem;
+pub mod rate;
+pub mod routes;
+pub mod server;
+pub mod session;
+pub mod ticket;
+pub mod users;
+
+pub use access::{Access, May, Visitor, Who};
+pub use console::{Console, Settings};
+pub use problem::Problem;
+pub use routes::{Route, app, routes};
+pub use server::{Door, serve};
+pub use users::Users;
