@@ -24,6 +24,7 @@ steps:
     needs: [go-live]
     action: command
     with: { argv: [\"true\"] }
+    in_doubt: ask
     undo: { nothing: it leaves nothing }
 ";
 

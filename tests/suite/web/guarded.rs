@@ -152,7 +152,7 @@ async fn every_route_refuses_every_caller_that_it_must() {
             }
         }
     }
-    assert!(refused > passed && passed > 50, "{refused} refused, {passed} let through");
+    assert!(refused > 300 && passed > 50, "{refused} refused, {passed} let through");
     insta::assert_snapshot!(table);
 }
 
