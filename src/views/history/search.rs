@@ -84,6 +84,7 @@ fn acted(person: &str, state: &State, records: &[Record]) -> bool {
     Story::of(state.plan(), records, until).decisions.iter().any(|decision| {
         let login = match &decision.by.by {
             Authentication::LocalUser { login, .. } => login.as_str(),
+            Authentication::Console { user, .. } => user.as_str(),
             Authentication::Executor | Authentication::Signature { .. } => "",
         };
         decision.by.name().eq_ignore_ascii_case(person) || login.eq_ignore_ascii_case(person)
