@@ -57,5 +57,8 @@ export const gate = (run, step) => ask("GET", at(run, "gates", step));
 export const statement = (run, step, wish) => ask("POST", at(run, "gates", step, "statement"), wish);
 export const signature = (run, step, wish) => ask("POST", at(run, "gates", step, "signature"), wish);
 
+/** The line of `allowed_signers` for a new passkey. */
+export const passkey = (person, key) => ask("POST", "/passkeys", { person, public_key: key });
+
 /** Where the changes of a run are streamed. */
 export const events = (run) => `/api/v1${at(run, "events")}`;

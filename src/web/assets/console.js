@@ -4,6 +4,8 @@ import * as api from "./api.js";
 import { h } from "./dom.js";
 import { bindKeys, help } from "./keys.js";
 import { nightPage } from "./night.js";
+import { passkeySheet } from "./new_passkey.js";
+import { available } from "./passkey.js";
 import { runsPage } from "./runs.js";
 import { signInPage } from "./sign_in.js";
 import { LANGUAGES, keep, language, load, preferred, t } from "./words.js";
@@ -66,6 +68,9 @@ function top() {
   );
   const user = session.user && [
     h("span", { class: "who" }, [session.user.name, session.user.may === "view" && t("may_look")].filter(Boolean).join(" · ")),
+    session.user.may !== "view" &&
+      available() &&
+      h("button", { type: "button", class: "quiet", id: "new-passkey", onclick: () => passkeySheet(session) }, t("passkey")),
     session.mode !== "local" && h("button", { type: "button", class: "quiet", onclick: signOut }, t("sign_out")),
   ];
   return h(

@@ -178,7 +178,7 @@ function signSheet(context, answer, ask) {
       h("pre", { class: "statement", tabindex: "0", "aria-label": t("sign.statement") }, asked.statement),
       h("div", { class: "row" }, h("button", { type: "button", class: "quiet", onclick: save }, t("sign.save"))),
       ...(asked.words ? [field("words", t("sheet.type", { word: asked.words }), words)] : []),
-      ...(asked.passkeys && passkey.available() ? [h("button", { type: "button", class: "main", onclick: byPasskey }, t("sign.passkey"))] : []),
+      ...(asked.passkeys && passkey.available() ? [h("button", { type: "button", class: "main", id: "by-passkey", onclick: byPasskey }, t("sign.passkey"))] : []),
       h("p", { class: "hint" }, t("sign.how")),
       h("pre", {}, asked.sign_command ?? ""),
       field("armour", t("sign.paste"), armour),
