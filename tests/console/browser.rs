@@ -79,11 +79,26 @@ impl Browser {
             body.len()
         );
         stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).map_err(|error| error.to_string())?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).map_err(|error| error.to_string())?;
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let (head, said) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-        let said: Value = serde_json::from_str(said).map_err(|error| format!("{error}: {said}"))?;
+        // The driver leaves the connection open: the answer is as long as it says.
+        let mut reader = BufReader::new(stream);
+        let (mut head, mut length) = (String::new(), 0);
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).map_err(|error| error.to_string())?;
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().map_err(|_| format!("{line}: no length"))?;
+            }
+            head.push_str(&line);
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).map_err(|error| error.to_string())?;
+        let said = String::from_utf8_lossy(&body);
+        let said: Value = serde_json::from_str(&said).map_err(|error| format!("{error}: {said}"))?;
         if head.starts_with("HTTP/1.1 200") { Ok(said["value"].clone()) } else { Err(said["value"]["message"].to_string()) }
     }
 

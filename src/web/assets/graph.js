@@ -178,6 +178,8 @@ export function graphPart(context) {
     mark(node.button, "tabindex", "0");
   }
 
+  // The arrows go on from wherever the focus is, however it came there.
+  view.addEventListener("focusin", (event) => focusable(event.target.dataset.step));
   view.addEventListener("keydown", (event) => {
     const toward = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] }[event.key];
     if (!toward || !current) return;
