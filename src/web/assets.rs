@@ -34,6 +34,7 @@ assets! {
     "/assets/icon.svg", "image/svg+xml", "icon.svg";
     "/assets/keys.js", "text/javascript; charset=utf-8", "keys.js";
     "/assets/model.js", "text/javascript; charset=utf-8", "model.js";
+    "/assets/new_passkey.js", "text/javascript; charset=utf-8", "new_passkey.js";
     "/assets/night.js", "text/javascript; charset=utf-8", "night.js";
     "/assets/order_sheet.js", "text/javascript; charset=utf-8", "order_sheet.js";
     "/assets/orders.js", "text/javascript; charset=utf-8", "orders.js";
