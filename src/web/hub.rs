@@ -59,6 +59,8 @@ pub struct Channel {
 #[derive(Debug)]
 struct Read {
     follow: Follow,
+    /// Whether an executor drove the run when it was looked at last.
+    is_driven: bool,
     recent: VecDeque<Record>,
 }
 
@@ -123,7 +125,7 @@ impl Hub {
             history: history(&self.home, &follow.state().plan().content().runbook, Some(run)).unwrap_or_default(),
             how: self.how.clone(),
             now: self.now.clone(),
-            read: Mutex::new(Read { follow, recent }),
+            read: Mutex::new(Read { is_driven: follow.is_driven(), follow, recent }),
             patches,
         });
         channel.read().forget_old();
@@ -164,13 +166,17 @@ async fn keep_reading(channel: Weak<Channel>, closed: CancellationToken) {
 impl Channel {
     /// Reads on; says whether something was sent.
     fn look(&self, is_due: bool) -> Result<bool, Problem> {
-        let mut read = self.read();
-        let was_driven = read.follow.is_driven();
+        self.advance(&mut self.read(), is_due)
+    }
+
+    fn advance(&self, read: &mut Read, is_due: bool) -> Result<bool, Problem> {
+        let was_driven = read.is_driven;
         let fresh = read.follow.poll()?;
-        if fresh.is_empty() && !is_due && read.follow.is_driven() == was_driven {
+        read.is_driven = read.follow.is_driven();
+        if fresh.is_empty() && !is_due && read.is_driven == was_driven {
             return Ok(false);
         }
-        let patch = self.patch(&read, &fresh);
+        let patch = self.patch(read, &fresh);
         read.keep(fresh);
         // It is sent while the lock is held: whoever begins to watch gets each record once, there or here. Nobody may be watching.
         let _ = self.patches.send(Arc::new(patch));
@@ -193,14 +199,8 @@ impl Channel {
     /// Everything that the night screen shows.
     pub fn snapshot(&self) -> Value {
         let mut read = self.read();
-        if let Ok(fresh) = read.follow.poll() {
-            if !fresh.is_empty() {
-                // Those who watch get them too.
-                let patch = self.patch(&read, &fresh);
-                read.keep(fresh);
-                let _ = self.patches.send(Arc::new(patch));
-            }
-        }
+        // What cannot be read on is shown as it was; the page says how old it is.
+        let _ = self.advance(&mut read, false);
         let tail: Vec<Record> = read.recent.iter().rev().take(LOG_LINES).rev().cloned().collect();
         self.night(&read).snapshot(&tail)
     }
@@ -212,7 +212,7 @@ impl Channel {
     }
 
     fn night<'a>(&'a self, read: &'a Read) -> Night<'a> {
-        let life = if read.follow.is_driven() { Life::Driven } else { Life::Left };
+        let life = if read.is_driven { Life::Driven } else { Life::Left };
         Night { state: read.follow.state(), life, history: &self.history, now: (self.now.0)(), how: &self.how }
     }
 
