@@ -10,8 +10,9 @@ mod row;
 
 use serde_json::{Value, json};
 
+use super::line::Detail;
 use super::status::Life;
-use super::{Clock, Invocation, event, expectation, graph};
+use super::{Clock, Invocation, event, expectation, graph, rehearsed};
 use crate::model::Timestamp;
 use crate::plan::History;
 use crate::run::{Instance, Record, State};
@@ -43,6 +44,7 @@ impl Night<'_> {
             "run": self.state.run(),
             "runbook": content.runbook,
             "title": content.title,
+            "rehearsal": rehearsed::mark(self.state.plan()),
             "environment": self.state.plan().environment(),
             "plan": self.state.plan().digest(),
             "started_by": self.state.starter().map(ToString::to_string),
@@ -94,7 +96,8 @@ impl Night<'_> {
         let first = records.len().saturating_sub(LOG_LINES);
         let line = |record: &Record| {
             let told = event::tell(&record.event, self.state.plan(), &clock);
-            json!({ "seq": record.seq, "at": record.at, "step": told.step, "text": told.text, "tone": told.tone.word() })
+            let asks = !Detail::Changes.shows(&record.event);
+            json!({ "seq": record.seq, "at": record.at, "step": told.step, "text": told.text, "tone": told.tone.word(), "asks": asks })
         };
         records[first..].iter().map(line).collect()
     }

@@ -138,12 +138,15 @@ export function logPart({ select }) {
       list.replaceChildren();
       last = 0;
     }
-    const fresh = night.log.filter((line) => line.seq > last);
+    const since = night.log.filter((line) => line.seq > last);
+    if (!since.length) return;
+    last = since.at(-1).seq;
+    // Questions to targets are many and change nothing; the report has them all.
+    const fresh = since.filter((line) => !line.asks);
     if (!fresh.length) return;
     const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 40;
     list.append(...fresh.map(line));
     while (list.childElementCount > most) list.firstElementChild.remove();
-    last = fresh.at(-1).seq;
     if (atEnd || !changed) scroll.scrollTop = scroll.scrollHeight;
   }
 

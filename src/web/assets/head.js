@@ -7,6 +7,7 @@ import { language, maybe, t } from "./words.js";
 
 export function headPart({ run }) {
   const title = h("h1", { class: "title" });
+  const rehearsal = h("p", { class: "tone-wait rehearsal" });
   const about = h("p", { class: "faint about" });
   const phase = h("p", { class: "phase", id: "phase", role: "status" });
   const because = h("p", { class: "because" });
@@ -15,7 +16,7 @@ export function headPart({ run }) {
   const element = h(
     "div",
     { class: "head" },
-    h("div", { class: "doing" }, title, about, phase, because, counts),
+    h("div", { class: "doing" }, title, rehearsal, about, phase, because, counts),
     h("div", { class: "clocks" }, [back, window, finish, elapsed].map((face) => face.element)),
   );
   let night;
@@ -23,6 +24,7 @@ export function headPart({ run }) {
   function update(next) {
     night = next;
     say(title, night.title || night.runbook);
+    say(rehearsal, night.rehearsal ?? "");
     const zone = t("zone", { zone: time.zone() });
     say(about, [run, night.environment !== night.runbook && night.environment, zone].filter(Boolean).join(" · "));
     const head = night.head;
