@@ -13,10 +13,12 @@ fn standing_at(folder: &std::path::Path, columns: u16, rows: u16, from: u64, set
     tmux.run(&format!("{} replay night-1 --speed 0.1 --from {from}; echo left with $?", program()));
     tmux.wait_text("replay 0.1x");
     // A step stands exactly at its record, so that no clock is in what is seen.
+    // The foot of the screen speaks of standing too.
+    let stands = |screen: &str| screen.contains("x, stands");
     tmux.press("Right");
-    tmux.wait_for("the record behind it", |screen| screen.contains("stands") || screen.contains("over"));
+    let behind = tmux.wait_for("the record behind it", stands);
     tmux.press("Left");
-    tmux.wait_text("stands");
+    tmux.wait_for("the record itself", |screen| stands(screen) && screen != behind);
     tmux
 }
 
