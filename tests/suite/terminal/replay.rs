@@ -16,7 +16,7 @@ fn standing_at(folder: &std::path::Path, columns: u16, rows: u16, from: u64, set
     // The foot of the screen speaks of standing too.
     let stands = |screen: &str| screen.contains("x, stands");
     tmux.press("Right");
-    let behind = tmux.wait_for("the record behind it", stands);
+    let behind = tmux.wait_for("the record behind it", |screen| stands(screen) || screen.contains("replay over"));
     tmux.press("Left");
     tmux.wait_for("the record itself", |screen| stands(screen) && screen != behind);
     tmux
