@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 const STEPS: usize = 2_000;
 const VIEWERS: usize = 50;
-/// Five steps at a time, each this long: with the records of each, about 200 a second.
+/// Ten steps at a time, each this long: with the records of each, about 200 a second.
 const APPLY: Duration = Duration::from_millis(90);
 
 /// An action that takes a while and does nothing.
@@ -104,9 +104,9 @@ fn night(folder: &Path, name: &str, viewers: usize) -> (Duration, u64) {
 }
 
 fn plan() -> Plan {
-    let text = "pointsman: 1\nrunbook: bench\nparams:\n  hosts: { type: array }\ndefaults: { max_concurrent: 5 }\nsteps:\n  \
+    let text = "pointsman: 1\nrunbook: bench\nparams:\n  hosts: { type: array }\ndefaults: { max_concurrent: 10 }\nsteps:\n  \
                 each: { action: command, with: { argv: [nothing] }, in_doubt: ask, undo: { nothing: \"a bench\" }, \
-                foreach: \"{{ params.hosts }}\", max_concurrent: 5 }\n";
+                foreach: \"{{ params.hosts }}\", max_concurrent: 10 }\n";
     let source = Source::new("bench.yaml", text);
     let (runbook, report) = pointsman::runbook::parse(&source);
     let runbook = runbook.unwrap_or_else(|| panic!("{:?}", report.sorted()));

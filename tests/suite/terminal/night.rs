@@ -65,6 +65,15 @@ fn stand_in_order(lines: &[String], text: &str) {
     }
 }
 
+/// A terminal with a run in it that asks at its gate.
+fn at_the_gate(folder: &Path) -> Tmux {
+    runbook(folder, STEPS);
+    let tmux = Tmux::start(folder, 80, 24, &[]);
+    tmux.run(&format!("{} run night.yaml --id night-1; echo ended with $?", program()));
+    tmux.wait_text("approve go-live");
+    tmux
+}
+
 #[test]
 fn a_gate_is_approved_in_the_view_and_the_log_stays() {
     if no_terminal() {
@@ -108,10 +117,7 @@ fn ctrl_c_suspends_in_good_order_and_says_so() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    runbook(folder.path(), STEPS);
-    let tmux = Tmux::start(folder.path(), 80, 24, &[]);
-    tmux.run(&format!("{} run night.yaml --id night-1; echo ended with $?", program()));
-    tmux.wait_text("approve go-live");
+    let tmux = at_the_gate(folder.path());
     tmux.press("C-z");
     tmux.wait_text("Ctrl-Z does nothing here");
     tmux.press("C-c");
@@ -181,10 +187,7 @@ fn the_view_steps_aside_for_the_command_line_and_comes_back() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    runbook(folder.path(), STEPS);
-    let tmux = Tmux::start(folder.path(), 80, 24, &[]);
-    tmux.run(&format!("{} run night.yaml --id night-1; echo ended with $?", program()));
-    tmux.wait_text("approve go-live");
+    let tmux = at_the_gate(folder.path());
     tmux.type_text(":break-glass go-live nobody can be reached");
     tmux.wait_text("The view steps aside");
     tmux.press("Enter");
@@ -206,10 +209,7 @@ fn an_ended_executor_gives_the_terminal_back() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    runbook(folder.path(), STEPS);
-    let tmux = Tmux::start(folder.path(), 80, 24, &[]);
-    tmux.run(&format!("{} run night.yaml --id night-1; echo ended with $?", program()));
-    tmux.wait_text("approve go-live");
+    let tmux = at_the_gate(folder.path());
     let lock = std::fs::read_to_string(folder.path().join("home/runs/night-1/lock")).unwrap();
     let pid: i32 = lock.split_whitespace().nth(1).unwrap().parse().unwrap();
     kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
