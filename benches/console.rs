@@ -14,58 +14,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use pointsman::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed, Registry};
+use idle::Idle;
+use pointsman::connectors::Registry;
 use pointsman::diagnostic::Source;
 use pointsman::engine::{Executor, Home};
-use pointsman::model::{Actor, Finding, Object, RunId, Timestamp, Value};
+use pointsman::model::{Actor, Object, RunId, Timestamp, Value};
 use pointsman::plan::Plan;
 use pointsman::plan::build::{BuildInput, build};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+mod idle;
+
 const STEPS: usize = 2_000;
 const VIEWERS: usize = 50;
 /// Ten steps at a time, each this long: with the records of each, about 200 a second.
 const APPLY: Duration = Duration::from_millis(90);
-
-/// An action that takes a while and does nothing.
-struct Slow;
-
-#[async_trait]
-impl Inspect for Slow {
-    fn name(&self) -> &'static str {
-        "command"
-    }
-
-    async fn inspect(&self, _: &Call) -> Result<Inspection, ActionError> {
-        Ok(Inspection::default())
-    }
-
-    async fn capture(&self, _: &Call) -> Result<Value, ActionError> {
-        Ok(Value::Null)
-    }
-
-    async fn probe(&self, _: &Call, _: &Value) -> Result<Probed, ActionError> {
-        Ok(Probed { finding: Finding::NotApplied, outputs: Value::Null, facts: Value::Null })
-    }
-}
-
-#[async_trait]
-impl Act for Slow {
-    async fn apply(&self, _: &Call, _: &Value) -> Result<Applied, ActionError> {
-        tokio::time::sleep(APPLY).await;
-        Ok(Applied { outputs: json!({ "exit_code": 0 }) })
-    }
-
-    async fn prove(&self, _: &Call, _: &Value, applied: &Applied) -> Result<Evidence, ActionError> {
-        Ok(Evidence::new(applied.outputs.clone()))
-    }
-
-    async fn undo(&self, _: &Call, _: &Value) -> Result<Evidence, ActionError> {
-        Ok(Evidence::new(Value::Null))
-    }
-}
 
 fn main() {
     let folder = tempfile::Builder::new().prefix("console-bench-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -91,7 +55,7 @@ fn night(folder: &Path, name: &str, viewers: usize) -> (Duration, u64) {
         thread::spawn(move || watch(&home, &run, viewers, &over))
     });
     let mut registry = Registry::default();
-    registry.add(Slow);
+    registry.add(Idle { apply: APPLY });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let begin = Instant::now();
     runtime.block_on(executor.drive(registry, &mut (), CancellationToken::new())).unwrap();

@@ -9,51 +9,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use pointsman::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed, Registry};
+use idle::Idle;
+use pointsman::connectors::Registry;
 use pointsman::diagnostic::Source;
 use pointsman::engine::{Executor, Home, load};
 use pointsman::journal::Reader;
-use pointsman::model::{Actor, Digest, Finding, Object, Value};
+use pointsman::model::{Actor, Digest, Object, Value};
 use pointsman::plan::Plan;
 use pointsman::plan::build::{BuildInput, build};
 use tokio_util::sync::CancellationToken;
 
-struct Idle;
-
-#[async_trait]
-impl Inspect for Idle {
-    fn name(&self) -> &'static str {
-        "command"
-    }
-
-    async fn inspect(&self, _: &Call) -> Result<Inspection, ActionError> {
-        Ok(Inspection::default())
-    }
-
-    async fn capture(&self, _: &Call) -> Result<Value, ActionError> {
-        Ok(Value::Null)
-    }
-
-    async fn probe(&self, _: &Call, _: &Value) -> Result<Probed, ActionError> {
-        Ok(Probed { finding: Finding::NotApplied, outputs: Value::Null, facts: Value::Null })
-    }
-}
-
-#[async_trait]
-impl Act for Idle {
-    async fn apply(&self, _: &Call, _: &Value) -> Result<Applied, ActionError> {
-        Ok(Applied { outputs: serde_json::json!({ "exit_code": 0 }) })
-    }
-
-    async fn prove(&self, _: &Call, _: &Value, applied: &Applied) -> Result<Evidence, ActionError> {
-        Ok(Evidence::new(applied.outputs.clone()))
-    }
-
-    async fn undo(&self, _: &Call, _: &Value) -> Result<Evidence, ActionError> {
-        Ok(Evidence::new(Value::Null))
-    }
-}
+mod idle;
 
 fn main() {
     if let Some(file) = std::env::var_os("POINTSMAN_BENCH_PLAN") {
@@ -108,7 +74,7 @@ fn drive(folder: &Path, plan: Plan) -> (Duration, Duration, Home, pointsman::mod
     let started = begin.elapsed();
     let run = executor.run_id().clone();
     let mut registry = Registry::default();
-    registry.add(Idle);
+    registry.add(Idle { apply: Duration::ZERO });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let begin = Instant::now();
     runtime.block_on(executor.drive(registry, &mut (), CancellationToken::new())).unwrap();
