@@ -10,6 +10,7 @@ mod answer;
 mod approve;
 mod audit;
 mod break_glass;
+mod certificate;
 mod check;
 mod completions;
 mod console;

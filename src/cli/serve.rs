@@ -10,10 +10,10 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::certificate::CertificateArgs;
 use super::console;
 use super::desk::{Desk, now};
 use super::exit::Exit;
-use crate::log::http::Certificate;
 use crate::log::token::Tokens;
 use crate::model::{SecretRef, Span};
 use crate::web::console::origins_of;
@@ -47,12 +47,8 @@ pub struct ServeArgs {
     /// Under which address browsers see it, where that is another: `https://night.example`
     #[arg(long, value_name = "ORIGIN")]
     origin: Vec<String>,
-    /// The certificate that it shows, with those that lead to its authority, as PEM
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// The private key of the certificate
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    certificate: CertificateArgs,
     /// How long a session lasts without a request
     #[arg(long, value_name = "DURATION", default_value = "2h", value_parser = Span::parse)]
     idle: Span,
@@ -70,10 +66,7 @@ pub struct ServeArgs {
 /// When its files or its address cannot be used.
 pub fn run(desk: &Desk, args: &ServeArgs) -> Result<Exit> {
     let users = args.users.as_deref().map(Users::load).transpose()?;
-    let certificate = match (&args.tls_cert, &args.tls_key) {
-        (Some(certificates), Some(key)) => Some(Certificate::load(certificates, key).map_err(Error::msg)?),
-        (None, _) | (_, None) => None,
-    };
+    let certificate = args.certificate.load()?;
     ensure!(
         args.listen.ip().is_loopback() || (certificate.is_some() && users.is_some()),
         "beyond the loopback the console listens only with TLS (--tls-cert, --tls-key) and with users (--users)"

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Error, Result, ensure};
 use clap::Args;
 
+use super::certificate::CertificateArgs;
 use super::console;
 use super::exit::Exit;
-use crate::log::http::{Certificate, Door};
+use crate::log::http::Door;
 use crate::log::token::Tokens;
 use crate::log::{Use, Verifier, Witness, http};
 use crate::model::SecretRef;
@@ -42,12 +43,8 @@ pub struct WitnessArgs {
     /// Where it listens; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
-    /// The certificate that it shows, with those that lead to its authority, as PEM
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// The private key of the certificate
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    certificate: CertificateArgs,
     /// A file with the tokens of those who may ask, one a line
     #[arg(long, value_name = "FILE")]
     token_file: Option<String>,
@@ -85,10 +82,7 @@ pub fn run(args: &WitnessArgs) -> Result<Exit> {
 
 /// Whom it lets in.
 fn door(args: &WitnessArgs) -> Result<Door> {
-    let certificate = match (&args.tls_cert, &args.tls_key) {
-        (Some(certificates), Some(key)) => Some(Certificate::load(certificates, key).map_err(Error::msg)?),
-        (None, _) | (_, None) => None,
-    };
+    let certificate = args.certificate.load()?;
     let place = args.token_file.clone().map(SecretRef::File).or_else(|| args.token_env.clone().map(SecretRef::Env));
     let tokens = place.as_ref().map(Tokens::read).transpose().map_err(Error::msg)?;
     Ok(Door { certificate, tokens: tokens.unwrap_or_default() })
