@@ -126,7 +126,7 @@ fn send_about(desk: &Desk, run: &str, giver: &Giver, command: Command, step: Opt
     };
     let ordered = order(&home, &run, command, &giver.by.claim())?;
     if giver.json {
-        let (answer, reason) = words(&ordered.answer);
+        let (answer, reason) = ordered.answer.told();
         console::print_json(&json!({
             "run": run.as_str(),
             "command": word,
@@ -188,13 +188,4 @@ fn near(state: &State, step: Option<&StepId>) -> Option<String> {
     let step = step.filter(|step| state.find(step).is_none())?;
     let known: Vec<&str> = state.instances().map(|i| state.id(i).as_str()).collect();
     nearest(step.as_str(), known).map(str::to_owned)
-}
-
-fn words(answer: &Answer) -> (&'static str, Option<&str>) {
-    match answer {
-        Answer::Accepted => ("accepted", None),
-        Answer::AlreadyDone => ("already_done", None),
-        Answer::NotApplicable(why) => ("not_applicable", Some(why)),
-        Answer::Forbidden(why) => ("forbidden", Some(why)),
-    }
 }

@@ -110,6 +110,18 @@ pub enum Answer {
     Forbidden(String),
 }
 
+impl Answer {
+    /// The word for programs, and why where the order was not taken.
+    pub const fn told(&self) -> (&'static str, Option<&String>) {
+        match self {
+            Self::Accepted => ("accepted", None),
+            Self::AlreadyDone => ("already_done", None),
+            Self::NotApplicable(why) => ("not_applicable", Some(why)),
+            Self::Forbidden(why) => ("forbidden", Some(why)),
+        }
+    }
+}
+
 pub(super) type Decision = (Vec<Event>, Answer);
 
 impl Command {
@@ -211,11 +223,10 @@ impl Command {
     /// Whether a session of the console is not enough for this order, signed in as one may be: it opens a protected gate, opens one in
     /// an emergency, or goes on with a protected step against what the run found.
     pub fn needs_more_than_a_session(&self, state: &State) -> bool {
-        let is_protected = |step: &StepId| state.find(step).is_some_and(|i| state.planned(i).protected);
         match self {
             Self::BreakGlass { .. } => true,
             Self::Approve { step, .. } | Self::Retry { step } | Self::Skip { step, .. } | Self::Resolve { step, .. } => {
-                is_protected(step)
+                is_protected(state, step)
             }
             Self::Withdraw { .. }
             | Self::Reject { .. }
@@ -233,11 +244,7 @@ impl Command {
     pub fn must_be_signed(&self, state: &State) -> bool {
         let step = match self {
             Self::Approve { step, .. } | Self::BreakGlass { step, .. } => step,
-            Self::Retry { step } | Self::Skip { step, .. } | Self::Resolve { step, .. }
-                if state.find(step).is_some_and(|i| state.planned(i).protected) =>
-            {
-                step
-            }
+            Self::Retry { step } | Self::Skip { step, .. } | Self::Resolve { step, .. } if is_protected(state, step) => step,
             _ => return false,
         };
         state.find(step).is_some_and(|i| state.asks_for_signature(i))
@@ -256,6 +263,10 @@ impl Command {
         }
         Err(format!("`{} {step}` has to be signed with the SSH key that the roster's `allowed_signers` give you", self.word()))
     }
+}
+
+fn is_protected(state: &State, step: &StepId) -> bool {
+    state.find(step).is_some_and(|i| state.planned(i).protected)
 }
 
 /// A refusal for want of authority is a record too.

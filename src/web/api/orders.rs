@@ -12,7 +12,7 @@ use crate::authority::Claim;
 use crate::engine::message::Order;
 use crate::engine::{Home, load, order};
 use crate::model::{RunId, Value};
-use crate::run::{Answer, Command};
+use crate::run::Command;
 use crate::web::console::Console;
 use crate::web::guard::Caller;
 use crate::web::problem::Problem;
@@ -53,11 +53,6 @@ pub async fn give(
 /// Gives a command to a run, and says what became of it.
 pub(super) fn send(home: &Home, run: &RunId, command: Command, claim: &Claim) -> Result<Value, Problem> {
     let ordered = order(home, run, command, claim)?;
-    let (answer, why) = match ordered.answer {
-        Answer::Accepted => ("accepted", None),
-        Answer::AlreadyDone => ("already_done", None),
-        Answer::NotApplicable(why) => ("not_applicable", Some(why)),
-        Answer::Forbidden(why) => ("forbidden", Some(why)),
-    };
+    let (answer, why) = ordered.answer.told();
     Ok(json!({ "answer": answer, "why": why, "executor": ordered.live }))
 }
