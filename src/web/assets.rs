@@ -38,8 +38,12 @@ assets! {
     "/assets/night.js", "text/javascript; charset=utf-8", "night.js";
     "/assets/order_sheet.js", "text/javascript; charset=utf-8", "order_sheet.js";
     "/assets/orders.js", "text/javascript; charset=utf-8", "orders.js";
+    "/assets/parts.js", "text/javascript; charset=utf-8", "parts.js";
     "/assets/passkey.js", "text/javascript; charset=utf-8", "passkey.js";
+    "/assets/player.js", "text/javascript; charset=utf-8", "player.js";
+    "/assets/replay.js", "text/javascript; charset=utf-8", "replay.js";
     "/assets/runs.js", "text/javascript; charset=utf-8", "runs.js";
+    "/assets/scrubber.js", "text/javascript; charset=utf-8", "scrubber.js";
     "/assets/sheet.js", "text/javascript; charset=utf-8", "sheet.js";
     "/assets/sign_in.js", "text/javascript; charset=utf-8", "sign_in.js";
     "/assets/signs.js", "text/javascript; charset=utf-8", "signs.js";

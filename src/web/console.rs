@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::hub::Hub;
 use super::rate::Rates;
 use super::session::{Lasting, Sessions};
+use super::tape::Tapes;
 use super::ticket::Tickets;
 use super::users::Users;
 use crate::engine::Home;
@@ -63,13 +64,16 @@ pub struct Console {
     pub rates: Rates,
     /// The runs that somebody watches.
     pub hub: Hub,
+    /// The runs that are over and are told again.
+    pub tapes: Tapes,
 }
 
 impl Console {
     /// A console in which nobody is signed in.
     pub fn new(settings: Settings) -> Self {
         let (lasting, hub) = (settings.lasting, Hub::new(settings.home.clone(), settings.how.clone(), settings.now.clone()));
-        Self { settings, sessions: Sessions::new(lasting), tickets: Tickets::default(), rates: Rates::default(), hub }
+        let tapes = Tapes::new(settings.home.clone(), settings.how.clone());
+        Self { settings, sessions: Sessions::new(lasting), tickets: Tickets::default(), rates: Rates::default(), hub, tapes }
     }
 
     /// Now.

@@ -13,6 +13,7 @@ pub mod rate;
 pub mod routes;
 pub mod server;
 pub mod session;
+pub mod tape;
 pub mod ticket;
 pub mod users;
 

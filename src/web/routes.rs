@@ -9,7 +9,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 
 use super::access::Access;
-use super::api::{figures, gates, orders, runbooks, runs, session, stream};
+use super::api::{figures, gates, orders, replay, runbooks, runs, session, stream};
 use super::assets;
 use super::console::Console;
 use super::guard::{Guard, guard};
@@ -60,6 +60,8 @@ pub fn routes() -> Vec<Route> {
         route!(POST "/api/v1/runs", Operator, runbooks::start, "Starts a run", body "Start", answer "Started"),
         route!(GET "/api/v1/runs/{run}", Viewer, runs::show, "Where a run stands: all that the night screen shows", answer "Night"),
         route!(GET "/api/v1/runs/{run}/events", Viewer, stream::events, "What changes about a run, as server-sent events"),
+        route!(GET "/api/v1/runs/{run}/replay", Viewer, replay::whole, "How the night of a run that is over goes, and its beginning", answer "Replay"),
+        route!(GET "/api/v1/runs/{run}/replay/{seq}", Viewer, replay::at, "A run that is over as it was behind a record; with `?since=` an earlier one only what changed from there on", answer "Moment"),
         route!(POST "/api/v1/runs/{run}/orders", Operator, orders::give, "Gives an order to a run", body "Orders", answer "Answer"),
         route!(POST "/api/v1/runs/{run}/executor", Operator, runbooks::resume, "Takes up a run that no executor drives", body "Nothing", answer "Started"),
         route!(GET "/api/v1/runs/{run}/gates/{step}", Viewer, gates::show, "What is being decided at a step", answer "Gate"),

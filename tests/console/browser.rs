@@ -17,6 +17,16 @@ const GLANCE: Duration = Duration::from_millis(40);
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 const AXE: &str = include_str!("axe/axe.min.js");
 
+/// Keys by the names that WebDriver has for them.
+pub const ENTER: &str = "\u{e007}";
+pub const ESCAPE: &str = "\u{e00c}";
+pub const TAB: &str = "\u{e004}";
+pub const ARROW_LEFT: &str = "\u{e012}";
+pub const ARROW_UP: &str = "\u{e013}";
+pub const ARROW_RIGHT: &str = "\u{e014}";
+pub const END: &str = "\u{e010}";
+pub const HOME: &str = "\u{e011}";
+
 /// A window.
 pub struct Browser {
     driver: Child,
@@ -34,6 +44,15 @@ pub enum Size {
     Phone,
 }
 
+impl Size {
+    const fn pixels(self) -> (u32, u32) {
+        match self {
+            Self::Desk => (1600, 1000),
+            Self::Phone => (390, 844),
+        }
+    }
+}
+
 impl Browser {
     pub fn open(size: Size) -> Self {
         let mut driver =
@@ -46,10 +65,7 @@ impl Browser {
         let profile = tempfile::tempdir().unwrap();
         let mut browser =
             Self { driver, port: port.expect("chromedriver says its port"), session: String::new(), _profile: profile };
-        let (width, height) = match size {
-            Size::Desk => (1600, 1000),
-            Size::Phone => (390, 844),
-        };
+        let (width, height) = size.pixels();
         let mut args: Vec<String> =
             ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
                 .into_iter()
@@ -104,6 +120,16 @@ impl Browser {
 
     fn command(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         self.ask(method, &format!("{}{path}", self.session), (method != "GET").then_some(body))
+    }
+
+    /// Opens another window of this size in which the same person is signed in.
+    pub fn beside(&self, size: Size, address: &str) -> Self {
+        let other = Self::open(size);
+        other.go(address);
+        for cookie in self.command("GET", "/cookie", &Value::Null).unwrap().as_array().unwrap() {
+            other.command("POST", "/cookie", &json!({ "cookie": cookie })).unwrap();
+        }
+        other
     }
 
     pub fn go(&self, url: &str) {

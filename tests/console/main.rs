@@ -4,8 +4,10 @@
 mod browser;
 mod nights;
 mod pages;
+mod replay;
 mod shop;
 mod signed;
+mod taken_up;
 
 #[path = "../servers/mod.rs"]
 mod servers;

@@ -6,7 +6,7 @@ use crate::browser::{Browser, Size};
 use crate::shop::{Shop, has_no_browser};
 
 /// Signs in with the link that was printed, and starts the quickstart beside the shop.
-fn start(browser: &Browser, shop: &Shop, front: &str) {
+pub fn start(browser: &Browser, shop: &Shop, front: &str) {
     browser.go(&shop.console.link);
     browser.until_says("h1", "Runs");
     begin(browser, front);

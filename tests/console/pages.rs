@@ -1,21 +1,24 @@
 //! Every page in both languages and both sizes: nothing that keeps somebody from using it, and no complaint of the browser.
 
-use crate::browser::{Browser, Size};
+use crate::browser::{ARROW_UP, Browser, ENTER, ESCAPE, Size, TAB};
 use crate::shop::{Shop, has_no_browser};
 
 /// What a page must not have, with the page's name.
-fn check(browser: &Browser, name: &str) {
+pub fn check(browser: &Browser, name: &str) {
     assert_eq!(browser.hindrances(), Vec::<String>::new(), "{name}");
     let wide = browser.script("return document.documentElement.scrollWidth > window.innerWidth");
     assert_eq!(wide, false, "{name} is wider than its window");
     browser.keep(name);
 }
 
-fn speak(browser: &Browser, language: &str) {
+pub fn speak(browser: &Browser, language: &str) {
     browser.script(&format!(
         "const choice = document.querySelector('#language'); choice.value = '{language}'; choice.dispatchEvent(new Event('change'));"
     ));
+    // The page is made anew, and the choice keeps the focus; keys are for the page again once it is elsewhere.
     browser.until("the language", &format!("return document.documentElement.lang.startsWith('{language}')"));
+    browser.until("the choice keeps the focus", "return document.activeElement.id === 'language'");
+    browser.script("document.querySelector('#main').focus()");
 }
 
 fn every_page(size: Size, name: &str) {
@@ -114,8 +117,3 @@ fn a_night_is_approved_by_keys_alone() {
     browser.press(ENTER);
     browser.until_says("#phase", "succeeded");
 }
-
-const ENTER: &str = "\u{e007}";
-const ESCAPE: &str = "\u{e00c}";
-const TAB: &str = "\u{e004}";
-const ARROW_UP: &str = "\u{e013}";

@@ -4,9 +4,12 @@
 //! A client that applies every patch holds what a fresh snapshot would say.
 
 mod head;
+mod marks;
 mod moved;
 mod question;
 mod row;
+
+pub use marks::replay;
 
 use serde_json::{Value, json};
 
@@ -39,7 +42,7 @@ impl Night<'_> {
     /// Everything. Of `records` the last [`LOG_LINES`] become the log.
     pub fn snapshot(&self, records: &[Record]) -> Value {
         let content = self.state.plan().content();
-        let mut shown = self.small();
+        let mut shown = self.moment(records);
         let whole = json!({
             "run": self.state.run(),
             "runbook": content.runbook,
@@ -50,11 +53,19 @@ impl Night<'_> {
             "started_by": self.state.starter().map(ToString::to_string),
             "people": self.people(),
             "graph": graph::json(self.state.plan()),
-            "steps": self.rows(self.state.instances()),
-            "log": self.log(records),
         });
         if let (Some(shown), Value::Object(whole)) = (shown.as_object_mut(), whole) {
             shown.extend(whole);
+        }
+        shown
+    }
+
+    /// Everything that changes in the course of a night. Of `records` the last [`LOG_LINES`] become the log.
+    pub fn moment(&self, records: &[Record]) -> Value {
+        let mut shown = self.small();
+        if let Some(shown) = shown.as_object_mut() {
+            shown.insert("steps".to_owned(), self.rows(self.state.instances()));
+            shown.insert("log".to_owned(), self.log(records));
         }
         shown
     }

@@ -7,7 +7,7 @@ use super::Night;
 use crate::model::Actor;
 use crate::plan::Wait;
 use crate::run::{Answer, Command, Instance, StepStatus};
-use crate::views::status::status_word;
+use crate::views::status::{Life, status_word};
 use crate::views::{Ask, asks};
 
 impl Night<'_> {
@@ -23,6 +23,10 @@ impl Night<'_> {
             .collect();
         let found = self.state.find(&ask.step);
         answers.extend(found.into_iter().flat_map(|i| self.rarer_answers(i)));
+        if self.life == Life::Past {
+            // It was asked then; nobody can answer it now.
+            answers.clear();
+        }
         let wait = found.and_then(|i| self.state.planned(i).wait.as_ref());
         let form = match wait {
             Some(Wait::Manual { form, .. }) => form.iter().map(|(name, kind)| json!({ "name": name, "type": kind })).collect(),
@@ -77,7 +81,11 @@ impl Night<'_> {
 
     /// The orders about the whole run that would do something now, for somebody who may give them.
     pub(super) fn run_orders(&self) -> Value {
-        let (Some(run), Some(starter)) = (self.state.run(), self.state.starter()) else { return Value::Array(Vec::new()) };
+        let nothing = Value::Array(Vec::new());
+        if self.life == Life::Past {
+            return nothing;
+        }
+        let (Some(run), Some(starter)) = (self.state.run(), self.state.starter()) else { return nothing };
         let why = || "why".to_owned();
         let orders = [
             (Command::Pause { reason: why() }, " --reason WHY", "nothing new starts; what is under way finishes"),

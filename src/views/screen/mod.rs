@@ -21,7 +21,7 @@ pub use frame::{Frame, Night, Size, frame};
 pub use key::{Act, Key, Play};
 pub use order::{Reading, Way, Wish};
 pub use pace::{Pace, Speed};
-pub use player::Player;
+pub use player::{Player, due};
 pub use prompt::Prompt;
 pub use rows::critical;
 pub use screen::{Page, Role, Screen};

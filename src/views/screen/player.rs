@@ -9,7 +9,7 @@ use crate::run::Record;
 /// The place in a replay.
 #[derive(Clone, Debug)]
 pub struct Player {
-    /// When each record is due. A wall clock that was set back in the night does not turn the replay back.
+    /// When each record is due.
     due: Vec<Timestamp>,
     pace: Pace,
     shown: usize,
@@ -18,16 +18,9 @@ pub struct Player {
 impl Player {
     /// A replay of these records that begins behind record `from`.
     pub fn new(records: &[Record], speed: Speed, from: u64) -> Self {
-        let mut latest = Timestamp::default();
-        let due: Vec<Timestamp> = records
-            .iter()
-            .map(|record| {
-                latest = latest.max(record.at);
-                latest
-            })
-            .collect();
+        let due = due(records);
         let shown = usize::try_from(from).unwrap_or(usize::MAX).clamp(usize::from(!due.is_empty()), due.len());
-        let begin = shown.checked_sub(1).map_or(latest, |last| due[last]);
+        let begin = shown.checked_sub(1).map_or_else(Timestamp::default, |last| due[last]);
         Self { pace: Pace::new(speed, begin), due, shown }
     }
 
@@ -107,6 +100,16 @@ impl Player {
             self.pace.hold_at(self.due[last]);
         }
     }
+}
+
+/// When each record is due. A wall clock that was set back in the night does not turn the replay back.
+pub fn due(records: &[Record]) -> Vec<Timestamp> {
+    let mut latest = Timestamp::default();
+    let due = records.iter().map(|record| {
+        latest = latest.max(record.at);
+        latest
+    });
+    due.collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ pub mod figures;
 pub mod gates;
 pub mod openapi;
 pub mod orders;
+pub mod replay;
 pub mod runbooks;
 pub mod runs;
 pub mod session;

@@ -122,8 +122,10 @@ fn schemas() -> Value {
     json!({
         "Session": object("Who is signed in", &[("user", user), ("csrf", text_or_null()), ("mode", json!({ "enum": ["local", "users"] })), ("version", text()), ("now", moment.clone())]),
         "SignIn": object("`user` and `password`, or `ticket`", &[("user?", text()), ("password?", text()), ("ticket?", text())]),
-        "Runs": object("Every run, the newest first, each as `pointsman status --json` lists it", &[("runs", list(any.clone())), ("now", moment)]),
-        "Night": object("Where a run stands; docs/console.md tells what is in it", &[("seq", number), ("run", text()), ("runbook", text()), ("steps", list(any.clone())), ("graph", any.clone())]),
+        "Runs": object("Every run, the newest first, each as `pointsman status --json` lists it", &[("runs", list(any.clone())), ("now", moment.clone())]),
+        "Night": object("Where a run stands; docs/console.md tells what is in it", &[("seq", number.clone()), ("run", text()), ("runbook", text()), ("steps", list(any.clone())), ("graph", any.clone())]),
+        "Replay": object("When each record is due (`due`), what is worth going to, stretches of time with a name, and the run behind its first record", &[("due", list(moment)), ("marks", list(any.clone())), ("stretches", list(any.clone())), ("night", json!({ "$ref": "#/components/schemas/Night" }))]),
+        "Moment": object("What changes of a `Night`, as it was behind a record: all of it where `since` is null, else only what changed from that record on", &[("seq", number), ("since", json!({ "type": ["integer", "null"] })), ("steps", list(any.clone())), ("log", list(any.clone()))]),
         "Runbooks": object("What can be started", &[("runbooks", list(object("A runbook", &[("path", text()), ("name", text()), ("title", text_or_null()), ("params", list(any.clone()))])))]),
         "Start": object("A runbook and its parameters", &[("runbook", text()), ("params?", any.clone())]),
         "Started": object("The run", &[("run", text())]),

@@ -51,6 +51,10 @@ export const runs = () => ask("GET", "/runs");
 export const runbooks = () => ask("GET", "/runbooks");
 export const start = (wish) => ask("POST", "/runs", wish);
 export const snapshot = (run) => ask("GET", at(run));
+/** How the night of a run that is over goes, and its beginning. */
+export const replay = (run) => ask("GET", at(run, "replay"));
+/** What changed from record `since` to `seq`; everything where `seq` is the earlier one. */
+export const replayAt = (run, seq, since) => ask("GET", `${at(run, "replay", String(seq))}?since=${since}`);
 export const resume = (run) => ask("POST", at(run, "executor"), {});
 export const order = (run, wish) => ask("POST", at(run, "orders"), { order: wish });
 export const gate = (run, step) => ask("GET", at(run, "gates", step));

@@ -34,7 +34,7 @@ export function asksPart(context) {
   function question(ask) {
     const left = h("span", { class: "deadline" });
     deadlines.push({ ask, left });
-    const buttons = context.session.user.may === "view" ? [] : ask.answers.map((answer) => button(ask, answer));
+    const buttons = !context.session || context.session.user.may === "view" ? [] : ask.answers.map((answer) => button(ask, answer));
     return h(
       "li",
       { class: "ask", "data-step": ask.step },
@@ -49,8 +49,8 @@ export function asksPart(context) {
       ask.text.split("\n").map((line) => h("p", { class: "question" }, line)),
       ask.first_orders.map(({ order, by }) => h("p", { class: "hint" }, t("asks.first", { order, by }))),
       ask.manual.length > 0 && [h("p", {}, t("asks.by_hand")), h("pre", {}, ask.manual.join("\n"))],
-      h("div", { class: "row answers" }, buttons),
-      h(
+      buttons.length > 0 && h("div", { class: "row answers" }, buttons),
+      ask.answers.length > 0 && h(
         "details",
         { class: "commands" },
         h("summary", {}, t("asks.commands")),

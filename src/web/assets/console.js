@@ -6,6 +6,7 @@ import { bindKeys, help } from "./keys.js";
 import { nightPage } from "./night.js";
 import { passkeySheet } from "./new_passkey.js";
 import { available } from "./passkey.js";
+import { replayPage } from "./replay.js";
 import { runsPage } from "./runs.js";
 import { signInPage } from "./sign_in.js";
 import { LANGUAGES, keep, language, load, preferred, t } from "./words.js";
@@ -31,7 +32,7 @@ async function begin() {
       session.problem = problem.message;
     }
   }
-  bindKeys(() => page?.keys ?? {});
+  bindKeys(() => page ?? {});
   addEventListener("hashchange", show);
   await show();
 }
@@ -39,11 +40,14 @@ async function begin() {
 async function show() {
   page?.close?.();
   page = null;
-  const run = /^#\/runs\/(.+)$/.exec(location.hash);
+  const run = /^#\/runs\/([^/]+)(?:\/(replay)(?:\/(\d+))?)?$/.exec(location.hash);
   const main = h("main", { id: "main", tabindex: "-1" });
   document.body.classList.toggle("night", Boolean(session.user && run));
+  document.body.classList.remove("alone");
+  document.body.classList.toggle("replay", Boolean(session.user && run?.[2]));
   root.replaceChildren(h("a", { class: "skip", href: "#main", onclick: (event) => skip(event, main) }, t("skip")), top(), main);
   if (!session.user) page = signInPage(main, session, async (next) => ((session = next), await show()));
+  else if (run?.[2]) page = await replayPage(main, decodeURIComponent(run[1]), run[3] && Number(run[3]), leave);
   else if (run) page = await nightPage(main, decodeURIComponent(run[1]), session, leave);
   else page = await runsPage(main, session, leave);
   document.title = page?.title ? `${page.title} · Pointsman` : "Pointsman";

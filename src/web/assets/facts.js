@@ -134,7 +134,8 @@ export function logPart({ select }) {
   let most = 300;
 
   function update(night, changed) {
-    if (!changed) {
+    // Told again, the log can go back.
+    if (!changed || (night.log.at(-1)?.seq ?? 0) < last) {
       list.replaceChildren();
       last = 0;
     }

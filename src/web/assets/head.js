@@ -5,18 +5,25 @@ import { signOf } from "./signs.js";
 import * as time from "./time.js";
 import { language, maybe, t } from "./words.js";
 
-export function headPart({ run }) {
+/** Where a run that is over is told again. */
+export const replayOf = (run) => `#/runs/${encodeURIComponent(run)}/replay`;
+
+export function headPart({ run, session }) {
   const title = h("h1", { class: "title" });
   const rehearsal = h("p", { class: "tone-wait rehearsal" });
   const about = h("p", { class: "faint about" });
   const phase = h("p", { class: "phase", id: "phase", role: "status" });
   const because = h("p", { class: "because" });
   const counts = h("p", { class: "counts" });
+  const alone = h("span", { role: "status" });
+  const silence = h("span", { class: "age" });
+  const left = h("p", { class: "left-alone", hidden: true }, alone, " ", silence);
+  const again = h("p", { hidden: true }, h("a", { class: "button", id: "replay", href: replayOf(run) }, `▶ ${t("replay")}`));
   const [back, window, finish, elapsed] = ["back", "window", "finish", "elapsed"].map(clockFace);
   const element = h(
     "div",
     { class: "head" },
-    h("div", { class: "doing" }, title, rehearsal, about, phase, because, counts),
+    h("div", { class: "doing" }, title, rehearsal, about, phase, because, left, counts, again),
     h("div", { class: "clocks" }, [back, window, finish, elapsed].map((face) => face.element)),
   );
   let night;
@@ -29,16 +36,23 @@ export function headPart({ run }) {
     say(about, [run, night.environment !== night.runbook && night.environment, zone].filter(Boolean).join(" · "));
     const head = night.head;
     const word = head.phase === "ended" ? head.outcome : head.phase;
-    mark(phase, "class", `phase tone-${head.tone}`);
-    say(phase, `${head.paused_by ? "‖" : signOf(word)} ${doing(head)}`);
-    say(because, reasons(head).join(" · "));
+    // What is recorded goes on only with an executor.
+    mark(phase, "class", `phase tone-${isLeft(head) ? "wait" : head.tone}`);
+    say(phase, `${head.paused_by || isLeft(head) ? "‖" : signOf(word)} ${isLeft(head) ? t("phase.left", { text: doing(head) }) : doing(head)}`);
+    document.body.classList.toggle("alone", isLeft(head));
+    say(because, language() === "en" ? "" : head.because);
+    left.hidden = !isLeft(head);
+    say(alone, isLeft(head) ? t("no_executor_how", { command: head.resume ?? "" }) : "");
     say(counts, countsOf(head.counts));
+    again.hidden = !session || !night.ended;
     tick();
   }
 
   function tick() {
     if (!night) return;
     const { clock, head, expectation } = night;
+    const last = night.log.at(-1);
+    if (isLeft(head) && last) say(silence, t("no_executor_since", { age: time.length(time.since(last.at)) }));
     turnBack(back, clock, head);
     open(window, clock.window, head);
     finished(finish, expectation, head);
@@ -57,11 +71,7 @@ function doing(head) {
   return head.paused_by ? t("paused_by", { by: head.paused_by, text }) : text;
 }
 
-function reasons(head) {
-  const told = language() === "en" ? [] : [head.because];
-  if (head.executor === false && head.phase !== "ended") told.push(t("no_executor_how", { command: head.resume ?? "" }));
-  return told.filter(Boolean);
-}
+const isLeft = (head) => head.executor === false && head.phase !== "ended";
 
 function countsOf(counts) {
   return Object.entries(counts)

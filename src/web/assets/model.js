@@ -18,6 +18,18 @@ export class Night {
     return steps.map((row) => row.id);
   }
 
+  /** Takes in everything as it was at another moment, and says which rows are not as they were. */
+  rewind(moment) {
+    const { steps, log, ...small } = moment;
+    Object.assign(this, small);
+    const rows = new Map(steps.map((row) => [row.id, row]));
+    const changed = steps.filter((row) => JSON.stringify(row) !== JSON.stringify(this.rows.get(row.id))).map((row) => row.id);
+    for (const id of this.rows.keys()) if (!rows.has(id)) changed.push(id);
+    this.rows = rows;
+    this.log = log;
+    return changed;
+  }
+
   get ended() {
     return this.head.phase === "ended";
   }

@@ -1,14 +1,10 @@
 // The night screen of one run. Parts are made once; a patch redraws only what it changed, with the next frame.
 
 import * as api from "./api.js";
-import { asksPart } from "./asks.js";
-import { batched, h, mark, say, section } from "./dom.js";
-import { cardPart, evidencePart, factsPart, logPart, peoplePart } from "./facts.js";
-import { graphPart } from "./graph.js";
-import { headPart } from "./head.js";
+import { batched, h, mark, say } from "./dom.js";
+import { replayOf } from "./head.js";
 import { Night } from "./model.js";
-import { ordersPart } from "./orders.js";
-import { stepPart } from "./step.js";
+import { nightParts } from "./parts.js";
 import { Stream } from "./stream.js";
 import * as time from "./time.js";
 import { t } from "./words.js";
@@ -17,29 +13,15 @@ export async function nightPage(main, run, session, leave) {
   let night = await first(main, run, leave);
   if (!night) return { title: run };
 
-  const context = { run, session, select: (id) => step.select(id), night: () => night };
-  const step = stepPart(context);
-  const [graph, orders, log, card] = [graphPart(context), ordersPart(context), logPart(context), cardPart(context)];
-  const asks = asksPart(context);
-  const parts = [headPart(context), asks, orders, graph, step, evidencePart(context), factsPart(context), card, peoplePart(context), log];
+  const context = { run, session, night: () => night };
+  const parts = nightParts(context);
   const banner = h("p", { class: "banner", role: "status", hidden: true });
-  const [head, asked, ordered, drawn, picked, evidence, facts, carded, people, logged] = parts.map((part) => part.element);
-  main.append(
-    banner,
-    head,
-    h(
-      "div",
-      { class: "night-grid" },
-      h("div", { class: "left" }, drawn),
-      h("div", { class: "right" }, asked, picked, ordered, carded, people),
-      h("div", { class: "middle" }, evidence, facts, logged),
-    ),
-  );
+  main.append(banner, ...parts.elements);
 
   const changed = new Set();
   let whole = true;
   const draw = batched(() => {
-    parts.forEach((part) => part.update(night, whole ? null : changed));
+    parts.update(night, whole ? null : changed);
     changed.clear();
     whole = false;
     document.title = title();
@@ -82,7 +64,7 @@ export async function nightPage(main, run, session, leave) {
   }
 
   function tick() {
-    parts.forEach((part) => part.tick?.());
+    parts.tick();
     const cut = !stream.open;
     const age = time.length(Date.now() - stream.heard);
     say(banner, cut ? t("not_connected", { age }) : "");
@@ -97,7 +79,7 @@ export async function nightPage(main, run, session, leave) {
       stream.close();
       clearInterval(timer);
     },
-    keys: { ...graph.keys, a: asks.focus, o: orders.focus, l: log.focus, c: card.focus },
+    keys: { ...parts.keys, p: () => night.ended && (location.hash = replayOf(run)) },
   };
 }
 

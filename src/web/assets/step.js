@@ -24,6 +24,7 @@ export function stepPart(context) {
   }
 
   function update(night, changed) {
+    if (chosen) element.hidden = !night.rows.has(chosen);
     if (chosen && (!changed || changed.has(chosen) || night.rows.get(chosen)?.items)) draw(night);
   }
 

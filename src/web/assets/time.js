@@ -7,9 +7,20 @@ export function hear(serverNow) {
   offset = Date.parse(serverNow) - Date.now();
 }
 
-/** The server's time now, in milliseconds. */
+let held = null;
+
+/** Tells the time of a night that is told again, until `release`. */
+export function hold(moment) {
+  held = moment;
+}
+
+export function release() {
+  held = null;
+}
+
+/** The server's time now, or that of the night which is told again, in milliseconds. */
 export function now() {
-  return Date.now() + offset;
+  return held ?? Date.now() + offset;
 }
 
 const two = (number) => String(number).padStart(2, "0");
@@ -60,6 +71,9 @@ export function date(moment) {
   const at = new Date(moment);
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`;
 }
+
+/** `2026-11-21`. */
+export const day = (moment) => date(moment).split(" ")[0];
 
 /** `03:12` in another zone. */
 export const wall = (moment, timeZone) => {

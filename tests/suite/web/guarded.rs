@@ -69,7 +69,7 @@ impl Caller {
     }
 
     fn request(self, bench: &Bench, route: &Route) -> axum::http::Request<Body> {
-        let path = route.path.replace("{run}", "nothing").replace("{step}", "nothing");
+        let path = route.path.replace("{run}", "nothing").replace("{step}", "nothing").replace("{seq}", "1");
         let operator = bench.session(May::Operate);
         let plain = |signed: &Signed| ours(&route.method, &path, Some(signed));
         let mut request = match self {

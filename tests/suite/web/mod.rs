@@ -3,6 +3,7 @@
 mod api;
 mod guarded;
 mod passkeys;
+mod replaying;
 mod signing_in;
 mod watching;
 
