@@ -12,6 +12,7 @@ pub mod proof;
 mod seal;
 pub mod show;
 pub mod trust;
+pub mod unpack;
 pub mod verify;
 
 pub use crate::log::WitnessLevel;
@@ -21,4 +22,5 @@ pub use offline::verify_bundle;
 pub use proof::{Proof, prove, verify_proof};
 pub use show::{ShowError, bundle_lines, lines, proof_line};
 pub use trust::Trust;
+pub use unpack::{Unpacked, unpack};
 pub use verify::{VerifyError, verify, verify_logged};

@@ -1,7 +1,5 @@
 //! `pointsman audit`: proves that a record holds, and shows it.
 
-use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -10,12 +8,13 @@ use clap::{Args, Subcommand};
 use super::console;
 use super::desk::{Desk, now};
 use super::exit::Exit;
-use crate::audit::{self, Bundled, Standing, Trust, Withhold, WitnessLevel, proof, trust};
+use super::portable::{File, TrustArgs, file_at};
+use crate::audit::{self, Bundled, Standing, Withhold};
 use crate::engine::{load, logbook};
 use crate::journal::RunFolder;
 use crate::journal::folder::write_whole;
 use crate::log::store::Origin;
-use crate::log::{Log, LogFolder, Verifier};
+use crate::log::{Log, LogFolder};
 use crate::views::line::Columns;
 use crate::views::verification;
 
@@ -107,21 +106,8 @@ struct RecordArgs {
 struct VerifyArgs {
     #[command(flatten)]
     record: RecordArgs,
-    /// Of a bundle or proof: the public key of the installation, from the change ticket; a text or a file
-    #[arg(long, value_name = "KEY")]
-    key: Vec<String>,
-    /// Of a bundle or proof: the public key of a witness; a text or a file
-    #[arg(long, value_name = "KEY")]
-    witness: Vec<String>,
-    /// Of a bundle or proof: a file with the lines of a checkpoint that was pasted into a ticket
-    #[arg(long, value_name = "FILE")]
-    pasted: Vec<PathBuf>,
-    /// Of a bundle or proof: the folder of a store with checkpoints
-    #[arg(long, value_name = "FOLDER")]
-    store: Vec<PathBuf>,
-    /// Of a bundle or proof: how far beyond its host the proof has to reach
-    #[arg(long, value_name = "LEVEL", default_value = "L0", value_parser = level)]
-    require: WitnessLevel,
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 #[derive(Args, Debug)]
@@ -156,10 +142,6 @@ struct ProveArgs {
     out: PathBuf,
 }
 
-fn level(text: &str) -> Result<WitnessLevel, String> {
-    WitnessLevel::parse(text).ok_or_else(|| "a level is L0, L1, L2 or L3".to_owned())
-}
-
 /// Verifies or shows.
 ///
 /// # Errors
@@ -176,10 +158,10 @@ pub fn run(desk: &Desk, args: &AuditArgs) -> Result<Exit> {
 }
 
 fn verify(desk: &Desk, args: &VerifyArgs) -> Result<Exit> {
-    let VerifyArgs { record, .. } = args;
+    let VerifyArgs { record, trust } = args;
     let report = match file_at(&record.run)? {
-        Some(File::Bundle(mut file)) => audit::verify_bundle(&mut file, &trust(args)?)?,
-        Some(File::Proof(text)) => audit::verify_proof(&text, &trust(args)?),
+        Some(File::Bundle(mut file)) => audit::verify_bundle(&mut file, &trust.read()?)?,
+        Some(File::Proof(text)) => audit::verify_proof(&text, &trust.read()?),
         None => match place(desk, &record.run)? {
             (folder, Some(log)) => audit::verify_logged(&folder, &log)?,
             (folder, None) => audit::verify(&folder)?,
@@ -195,48 +177,6 @@ fn verify(desk: &Desk, args: &VerifyArgs) -> Result<Exit> {
         Standing::Weaker => Exit::Weaker,
         Standing::Tampered => Exit::Tampered,
         Standing::Malformed => Exit::Malformed,
-    })
-}
-
-/// What a file holds that is named where a run could be.
-enum File {
-    Bundle(BufReader<fs::File>),
-    Proof(String),
-}
-
-/// The file, where one is named and no run.
-fn file_at(text: &str) -> Result<Option<File>> {
-    if !Path::new(text).is_file() {
-        return Ok(None);
-    }
-    let unreadable = || format!("{text} cannot be read");
-    let mut file = BufReader::with_capacity(1 << 20, fs::File::open(text).with_context(unreadable)?);
-    if !proof::is_proof(file.fill_buf().with_context(unreadable)?) {
-        return Ok(Some(File::Bundle(file)));
-    }
-    let mut proof = Vec::new();
-    file.take(proof::LONGEST).read_to_end(&mut proof).with_context(unreadable)?;
-    // What is no text is no proof, and the verification says so.
-    Ok(Some(File::Proof(String::from_utf8_lossy(&proof).into_owned())))
-}
-
-fn trust(args: &VerifyArgs) -> Result<Trust> {
-    let read = |file: &Path| fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()));
-    let key = |text: &String| {
-        let key = if Path::new(text).is_file() { read(Path::new(text))? } else { text.clone() };
-        Verifier::parse(&key).with_context(|| format!("`{}` is no public key", key.trim()))
-    };
-    let pasted = |file: &PathBuf| trust::pasted(&read(file)?).with_context(|| format!("{} holds no checkpoint", file.display()));
-    let mut stored = Vec::new();
-    for folder in &args.store {
-        stored.extend(trust::stored(folder).with_context(|| format!("the store {} cannot be read", folder.display()))?);
-    }
-    Ok(Trust {
-        keys: args.key.iter().map(key).collect::<Result<_>>()?,
-        witnesses: args.witness.iter().map(key).collect::<Result<_>>()?,
-        pasted: args.pasted.iter().map(pasted).collect::<Result<_>>()?,
-        stored,
-        required: args.require,
     })
 }
 

@@ -6,13 +6,14 @@ use clap::Args;
 use super::console;
 use super::desk::Desk;
 use super::exit::Exit;
-use crate::engine::load;
+use super::report::read_run;
 use crate::views::diff::{Diff, Side, json, text};
 
 const EXAMPLES: &str = "\
 Examples:
   pointsman diff shop-staging-1 shop-live-1      the rehearsal and the night
   pointsman diff shop-2026-11-14 latest          last time and this time
+  pointsman diff night.bundle latest             a night on another host and one here
   pointsman diff RUN_A RUN_B --json | jq '.steps[] | select(.ended_otherwise)'
 
 Of the lengths only what differs by a fifth and by more than a second is shown; the JSON has every step.";
@@ -21,7 +22,7 @@ Of the lengths only what differs by a fifth and by more than a second is shown; 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct DiffArgs {
-    /// The first run: its id, a beginning of it, or `latest`
+    /// The first run: its id, a beginning of it, or `latest`; or the path of a bundle, which is not verified here
     #[arg(value_name = "RUN_A")]
     a: String,
     /// The second run
@@ -47,7 +48,6 @@ pub fn run(desk: &Desk, args: &DiffArgs) -> Result<Exit> {
 }
 
 fn side(desk: &Desk, text: &str) -> Result<Side> {
-    let (home, run) = desk.run(text)?;
-    let (state, records) = load(&home, &run, None)?;
-    Side::of(&state, &records).with_context(|| format!("{run} has no record yet"))
+    let (state, records) = read_run(desk, text)?;
+    Side::of(&state, &records).with_context(|| format!("{text} has no record yet"))
 }

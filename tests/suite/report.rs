@@ -5,7 +5,7 @@ use std::time::Duration;
 use pointsman::model::RunId;
 use pointsman::plan::History;
 use pointsman::views::Invocation;
-use pointsman::views::report::{Report, Sources, html, json, markdown};
+use pointsman::views::report::{Origin, Report, Sources, html, json, markdown};
 use pointsman::views::status::Life;
 
 use crate::views::Tale;
@@ -16,6 +16,7 @@ fn report(tale: &Tale) -> Report {
     let sources = Sources {
         run: &run,
         read: Ok((&tale.state, &tale.records)),
+        origin: Origin::Folder,
         cut: None,
         life: Life::Left,
         now: tale.now.plus(Duration::from_secs(3_600)),

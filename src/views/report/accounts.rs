@@ -110,7 +110,7 @@ pub(super) fn proof(report: &Report) -> Part {
 pub(super) fn bounds(report: &Report) -> Part {
     let part = Part::new("bounds", "What this report does not say")
         .says(format!("It was made from the record and the stored plan of the run at {} UTC. It is not signed: whoever wants proof verifies the record itself, or a bundle of it.", report.head.made))
-        .says(format!("To verify: `pointsman audit verify {}`; every record: `pointsman audit show {}`.", report.head.run, report.head.run));
+        .says(format!("To verify: `{}`; every record: `{}`.", report.verified_by[0], report.verified_by[1]));
     match &report.told {
         Some(_) => part.says("Times are those of the executor's host. What people did beside Pointsman, and what happened to systems between two looks, is not in it."),
         None => part,

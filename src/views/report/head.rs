@@ -1,6 +1,6 @@
 //! The top of a report: what it comes to, the facts that identify the run, and what has to be known before one reads on.
 
-use super::{Sources, Told};
+use super::{Origin, Sources, Told};
 use crate::audit::Standing;
 use crate::model::{RunId, Timestamp};
 use crate::run::{Phase, State};
@@ -110,6 +110,9 @@ fn no_return(state: &State, told: &Told) -> String {
 pub(super) fn notices(sources: &Sources<'_>, told: Option<&Told>, how: &Invocation) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut say = |tone, text: String| notices.push(Notice { tone, text });
+    if let Origin::Bundle(withheld) = sources.origin {
+        say(Tone::Wait, bundled(sources, withheld));
+    }
     if let Err(why) = sources.read {
         say(
             Tone::Bad,
@@ -118,10 +121,13 @@ pub(super) fn notices(sources: &Sources<'_>, told: Option<&Told>, how: &Invocati
     }
     if let (Some(told), Some(cut)) = (told, sources.cut) {
         let (last, at) = (told.state.last_seq(), Clock::of(told.state.plan()).moment(told.story.until));
-        let text = format!(
-            "The record is damaged: only records 1 to {last}, up to {at}, can be read ({cut}). What came after is not in this report."
-        );
-        say(Tone::Bad, text);
+        let (tone, why) = match sources.origin {
+            Origin::Bundle(withheld) if withheld.contains(&(last + 1)) => (Tone::Wait, "Not the whole record is told"),
+            Origin::Bundle(_) | Origin::Folder => (Tone::Bad, "The record is damaged"),
+        };
+        let text =
+            format!("{why}: only records 1 to {last}, up to {at}, can be read ({cut}). What came after is not in this report.");
+        say(tone, text);
     }
     if let Some(told) = told.filter(|told| sources.cut.is_none() && !matches!(told.state.phase(), Phase::Ended(_))) {
         let at = format!("{} {}", told.clock.moment(told.story.until), told.clock.zone());
@@ -158,4 +164,25 @@ pub(super) fn notices(sources: &Sources<'_>, told: Option<&Told>, how: &Invocati
         }
     }
     notices
+}
+
+/// What a reader has to know about a report that was made from a bundle.
+fn bundled(sources: &Sources<'_>, withheld: &[u64]) -> String {
+    let proof = match sources.verification {
+        Ok(found) => match found.standing {
+            Standing::Holds => format!("its proof holds, as far as {}", found.witness),
+            Standing::Weaker => "not everything about it is proven".to_owned(),
+            Standing::Tampered => "it was changed after it was made".to_owned(),
+            Standing::Malformed => "it is damaged".to_owned(),
+        },
+        Err(_) => "it could not be verified".to_owned(),
+    };
+    let hidden = match withheld.len() {
+        0 => String::new(),
+        1 => "; 1 record is withheld".to_owned(),
+        count => format!("; {count} records are withheld"),
+    };
+    format!(
+        "Made from a bundle, without the installation that drove the run: {proof}{hidden}. What happened after the last record of the bundle, and how long the steps take as a rule, cannot be known from it."
+    )
 }

@@ -36,6 +36,8 @@ pub struct Sources<'a> {
     pub run: &'a RunId,
     /// The state and the records as far as they can be read; else why not even the first of them can.
     pub read: Result<(&'a State, &'a [Record]), &'a str>,
+    /// Where the record comes from.
+    pub origin: Origin<'a>,
     /// Why the records end where they do, where they should not.
     pub cut: Option<&'a str>,
     /// Whether an executor drives the run.
@@ -50,6 +52,15 @@ pub struct Sources<'a> {
     pub verification: Result<&'a audit::Report, &'a str>,
 }
 
+/// Where the record of a report comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin<'a> {
+    /// The run's own folder.
+    Folder,
+    /// A bundle, which somebody made of it, without these records.
+    Bundle(&'a [u64]),
+}
+
 /// The report of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -61,6 +72,8 @@ pub struct Report {
     pub told: Option<Told>,
     /// What the record proves, else why that is not known.
     pub proof: Result<audit::Report, String>,
+    /// What is typed to verify what the report was made from, and to see every record.
+    pub verified_by: [String; 2],
 }
 
 /// What happened in the run.
@@ -115,7 +128,14 @@ impl Report {
         let proof = sources.verification.cloned().map_err(str::to_owned);
         let head = Head::of(sources, told.as_ref());
         let notices = head::notices(sources, told.as_ref(), how);
-        Self { head, notices, told, proof }
+        let (run, bundle) = (sources.run, "BUNDLE");
+        let verified_by = match sources.origin {
+            Origin::Folder => [format!("pointsman audit verify {run}"), format!("pointsman audit show {run}")],
+            Origin::Bundle(_) => {
+                [format!("pointsman audit verify {bundle} --key KEY"), format!("pointsman audit show {bundle} --json")]
+            }
+        };
+        Self { head, notices, told, proof, verified_by }
     }
 }
 

@@ -244,6 +244,58 @@ fn a_report_of_a_damaged_record_tells_what_can_be_read_and_says_where_it_ends() 
 }
 
 #[test]
+fn a_bundle_has_the_report_of_its_run_without_the_installation() {
+    let bench = Bench::new();
+    let key = bench.say(&["init"]).out.trim().to_owned();
+    failed_night(&bench);
+    let here = bench.json(&["report", "night-1", "--json"]);
+    assert_eq!(bench.say(&["audit", "bundle", "night-1", "--out", "night.bundle"]).code, 0);
+    let withheld = ["audit", "bundle", "night-1", "--out", "some.bundle", "--withhold-text", "by phone"];
+    assert_eq!(bench.say(&withheld).code, 0);
+    assert_eq!(bench.say(&["audit", "bundle", "night-1", "--out", "bare.bundle", "--withhold-plan"]).code, 0);
+    fs::remove_dir_all(bench.path().join("home")).unwrap();
+
+    let there = bench.json(&["report", "night.bundle", "--key", &key, "--json"]);
+    for part in ["run", "end", "because", "attempts", "skips", "doubts", "undos", "decisions", "systems", "freezes", "costs"] {
+        assert_eq!(there[part], here[part], "{part}");
+    }
+    assert_eq!(there["proof"]["standing"], "holds", "{}", there["proof"]);
+    let notice = |report: &Value| report["notices"][0].as_str().unwrap().to_owned();
+    assert!(
+        notice(&there).contains("Made from a bundle") && notice(&there).contains("holds, as far as L0"),
+        "{}",
+        notice(&there)
+    );
+    let said = bench.say(&["report", "night.bundle", "-o", "r.html"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let html = fs::read_to_string(bench.path().join("r.html")).unwrap();
+    assert!(html.contains("not everything about it is proven") && html.contains("audit verify BUNDLE"), "nobody brought a key");
+
+    let some = bench.json(&["report", "some.bundle", "--key", &key, "--json"]);
+    let cut = some["notices"].to_string();
+    assert!(cut.contains("is withheld") && cut.contains("Not the whole record is told") && !cut.contains("damaged"), "{cut}");
+    assert!(some["record"].as_u64() < there["record"].as_u64() && some["skips"].as_array().unwrap().is_empty(), "{some:#}");
+    let bare = bench.json(&["report", "bare.bundle", "--key", &key, "--json"]);
+    assert!(bare["notices"].to_string().contains("the plan is withheld") && bare["steps"].is_null(), "{bare:#}");
+
+    let diff = bench.json(&["diff", "night.bundle", "night.bundle", "--json"]);
+    assert_eq!(diff["a"]["run"], "night-1", "{diff:#}");
+    assert_ne!(bench.say(&["diff", "night.bundle", "some.bundle"]).code, 0);
+    let said = bench.say(&["trace", "night.bundle", "--json", "-"]);
+    assert!(said.code == 0 && said.out.contains("RUN night"), "{said:?}");
+    bench.file("none.bundle", "a file of something else");
+    let said = bench.say(&["report", "none.bundle"]);
+    assert!(said.code != 0 && said.err.contains("neither a run nor a bundle"), "{said:?}");
+    // A changed byte is told, and said.
+    let text = fs::read_to_string(bench.path().join("night.bundle")).unwrap();
+    let at = text.find("\nplan ").unwrap();
+    let (before, after) = text.split_at(at);
+    bench.file("changed.bundle", &format!("{before}{}", after.replacen("A", "B", 1)));
+    let changed = bench.json(&["report", "changed.bundle", "--key", &key, "--json"]);
+    assert_ne!(changed["proof"]["standing"], "holds", "{changed:#}");
+}
+
+#[test]
 fn two_runs_are_compared() {
     let bench = Bench::new();
     let more = "\n  rest:\n    needs: [say]\n    action: command.check\n    with: { argv: ['WORD'] }\n";
