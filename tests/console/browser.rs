@@ -53,6 +53,15 @@ impl Size {
     }
 }
 
+/// What a reader prefers.
+#[derive(Clone, Copy)]
+pub enum Scheme {
+    /// Dark letters.
+    Light,
+    /// Light letters.
+    Dark,
+}
+
 impl Browser {
     pub fn open(size: Size) -> Self {
         let mut driver =
@@ -84,6 +93,16 @@ impl Browser {
         let begun = browser.ask("POST", "/session", Some(&wanted)).unwrap();
         browser.session = format!("/session/{}", begun["sessionId"].as_str().unwrap());
         browser
+    }
+
+    /// Pages that are opened from now on are shown as somebody prefers them.
+    pub fn prefer(&self, scheme: Scheme) {
+        let value = match scheme {
+            Scheme::Light => "light",
+            Scheme::Dark => "dark",
+        };
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] });
+        self.command("POST", "/goog/cdp/execute", &json!({ "cmd": "Emulation.setEmulatedMedia", "params": features })).unwrap();
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {

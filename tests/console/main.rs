@@ -5,6 +5,7 @@ mod browser;
 mod nights;
 mod pages;
 mod replay;
+mod report;
 mod shop;
 mod signed;
 mod taken_up;

@@ -16,6 +16,8 @@ const NAMES: f64 = 210.0;
 const ENDS: f64 = 150.0;
 const TOP: f64 = 46.0;
 const ROW: f64 = 24.0;
+/// The height of a line of the legend.
+const LEGEND: f64 = 18.0;
 /// The most rows; of a larger plan the items of groups are left to the table.
 const MOST_ROWS: usize = 80;
 /// How many times longer than the night the picture may be, to show the whole plan.
@@ -51,9 +53,12 @@ pub(super) fn draw(told: &Told, out: &mut String) {
     let actual = millis(told.story.took()).max(1.0);
     let whole_ms = actual.max((planned as f64).min(LONGEST_PLAN * actual));
     let scale = Scale { from: told.story.from, whole_ms };
-    let height = TOP + ROW * rows.len() as f64 + 34.0;
+    let entries = legend(told);
+    let bottom = TOP + ROW * rows.len() as f64 + 24.0;
+    let lines = entries.last().map_or(0, |entry| entry.line) as f64;
+    let height = bottom + LEGEND * lines + 10.0;
     out.push_str(&format!(
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"picture\">\
+        "<div class=\"wide\" tabindex=\"0\"><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"picture\">\
          <title id=\"picture\">Each step on a line of time: actual, planned and beside; the table below says the same in words</title>\n"
     ));
     grid(told, &scale, rows.len(), out);
@@ -61,8 +66,8 @@ pub(super) fn draw(told: &Told, out: &mut String) {
         line(told, &scale, row, TOP + ROW * at as f64, out);
     }
     marks(told, &scale, rows.len(), out);
-    legend(told, height - 10.0, out);
-    out.push_str("</svg>\n");
+    entries.iter().for_each(|entry| entry.draw(bottom, out));
+    out.push_str("</svg></div>\n");
     if rows.len() < told.steps.len() {
         out.push_str("<p>The picture leaves out steps that never began, and items of groups where there are too many; the table has all of them.</p>\n");
     }
@@ -236,32 +241,50 @@ fn marks(told: &Told, scale: &Scale, rows: usize, out: &mut String) {
     }
 }
 
-fn legend(told: &Told, y: f64, out: &mut String) {
-    let mut x = NAMES;
-    let mut entry = |class: &str, height: f64, text: &str| {
+/// One entry of the legend, and where it stands.
+struct Entry {
+    class: &'static str,
+    height: f64,
+    text: &'static str,
+    x: f64,
+    line: usize,
+}
+
+impl Entry {
+    fn draw(&self, top: f64, out: &mut String) {
+        let Self { class, height, text, x, line } = self;
+        let y = top + LEGEND * *line as f64;
         out.push_str(&format!(
-            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"16\" height=\"{height}\"/><text class=\"quiet\" x=\"{:.1}\" y=\"{y}\">{text}</text>",
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"16\" height=\"{height}\"/><text class=\"quiet\" x=\"{:.1}\" y=\"{y}\">{text}</text>\n",
             y - height / 2.0 - 4.0,
             x + 21.0
         ));
-        x += 36.0 + 6.2 * text.len() as f64;
-    };
-    entry("planned", 4.0, "planned");
-    for doing in Doing::ALL {
-        if told.story.pieces.iter().any(|piece| piece.doing == doing) {
-            entry(doing_class(doing), 9.0, doing.word());
-        }
     }
-    if told.beside.is_some() {
-        entry("beside", 2.0, "beside");
-    }
-    if told.story.freezes.iter().any(|freeze| freeze.began.is_some()) {
-        entry("frozen", 9.0, "writes refused");
-    }
-    if !told.story.undriven.is_empty() {
-        entry("nobody", 9.0, "no executor");
-    }
-    out.push('\n');
+}
+
+/// What is in the picture, as many on a line as fit.
+fn legend(told: &Told) -> Vec<Entry> {
+    let has = |doing: Doing| told.story.pieces.iter().any(|piece| piece.doing == doing);
+    let mut shown: Vec<(&'static str, f64, &'static str)> = vec![("planned", 4.0, "planned")];
+    shown.extend(Doing::ALL.into_iter().filter(|doing| has(*doing)).map(|doing| (doing_class(doing), 9.0, doing.word())));
+    shown.extend(told.beside.as_ref().map(|_| ("beside", 2.0, "beside")));
+    shown.extend(
+        told.story.freezes.iter().find(|freeze| freeze.began.is_some()).map(|_| ("frozen swatch", 9.0, "writes refused")),
+    );
+    shown.extend(told.story.undriven.first().map(|_| ("nobody swatch", 9.0, "no executor")));
+    let (mut x, mut line) = (NAMES, 0);
+    shown
+        .into_iter()
+        .map(|(class, height, text)| {
+            let width = 36.0 + 6.2 * text.len() as f64;
+            if x + width > WIDTH {
+                (x, line) = (NAMES, line + 1);
+            }
+            let entry = Entry { class, height, text, x, line };
+            x += width;
+            entry
+        })
+        .collect()
 }
 
 const fn doing_class(doing: Doing) -> &'static str {

@@ -71,7 +71,7 @@ fn table(table: &Table, out: &mut String) {
     if !table.title.is_empty() {
         out.push_str(&format!("<h3>{}</h3>\n", for_html(&table.title)));
     }
-    out.push_str("<div class=\"wide\"><table>\n");
+    out.push_str("<div class=\"wide\" tabindex=\"0\"><table>\n");
     if table.head.iter().any(|name| !name.is_empty()) {
         out.push_str("<thead><tr>");
         for (at, name) in table.head.iter().enumerate() {
