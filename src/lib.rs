@@ -14,6 +14,8 @@ pub mod engine;
 pub mod journal;
 pub mod log;
 pub mod model;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod plan;
 pub mod rehearsal;
 pub mod run;

@@ -42,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["model", "diagnostic", "catalog", "plan", "safety", "run", "authority", "journal", "audit", "connectors", "engine"],
     ),
     ("views", &["model", "plan", "run", "journal", "audit", "rehearsal"]),
+    ("otlp", &["model", "run", "plan", "engine", "views", "connectors"]),
     ("web", &["model", "diagnostic", "runbook", "authority", "run", "log", "plan", "engine", "views"]),
     ("demo", &["model", "views", "engine", "connectors", "journal", "audit", "run", "plan"]),
     (
@@ -62,6 +63,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "connectors",
             "engine",
             "rehearsal",
+            "otlp",
             "web",
             "demo",
         ],

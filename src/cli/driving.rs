@@ -12,6 +12,7 @@ use super::desk::{Desk, now};
 use super::exit::Exit;
 use super::lines::{Detail, JsonLines, LastState, Lines};
 use super::live::{Backlog, Full, Live, Setting, Source, ViewKind, give_back};
+use super::sending::Sending;
 use crate::authority::Claim;
 use crate::connectors::Registry;
 use crate::engine::{Ending, Executor, Observer};
@@ -55,7 +56,7 @@ impl Show {
 }
 
 /// Drives the run until it ends or is suspended.
-pub fn drive(desk: &Desk, executor: Executor, show: &Show, claim: &Claim) -> Result<Exit> {
+pub fn drive(desk: &Desk, executor: Executor, show: &Show, claim: &Claim, sending: Sending) -> Result<Exit> {
     let how = desk.how();
     let run = executor.run_id().clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime can be made")?;
@@ -64,9 +65,11 @@ pub fn drive(desk: &Desk, executor: Executor, show: &Show, claim: &Claim) -> Res
     let mut view = View::new(desk, show, &executor, claim, &stop, &backlog)?;
     let ending = runtime.block_on(async {
         watch_signals(&stop, &run, &how, backlog)?;
-        Ok::<_, anyhow::Error>(executor.drive(Registry::standard(), &mut view, stop).await?)
+        let mut watching = Watching { view: &mut view, sending: &sending };
+        Ok::<_, anyhow::Error>(executor.drive(Registry::standard(), &mut watching, stop).await?)
     });
     view.close();
+    sending.finish(&how.on_run("trace", &run));
     match ending? {
         Ending::Ended(outcome) => {
             // Whoever stopped reading does not change how the run ended.
@@ -105,6 +108,23 @@ fn watch_signals(stop: &CancellationToken, run: &RunId, how: &Invocation, backlo
         }
     });
     Ok(())
+}
+
+/// Whoever is told of records: who looks on, and who sends the trace.
+struct Watching<'v> {
+    view: &'v mut View,
+    sending: &'v Sending,
+}
+
+impl Observer for Watching<'_> {
+    fn recorded(&mut self, state: &State, records: &[Record]) {
+        self.sending.recorded(records);
+        self.view.recorded(state, records);
+    }
+
+    fn tick(&mut self, state: &State, now: Timestamp) {
+        self.view.tick(state, now);
+    }
 }
 
 /// What is shown: one of four, and the last state for the summary.

@@ -31,6 +31,7 @@ mod live;
 mod ordering;
 mod pause;
 mod plan;
+mod portable;
 mod preparation;
 mod profile;
 mod rehearse;
@@ -43,6 +44,7 @@ mod retry;
 mod rollback;
 mod run;
 mod schema;
+mod sending;
 #[cfg(feature = "console")]
 mod serve;
 #[cfg(feature = "sqlite")]
@@ -50,6 +52,8 @@ mod shop;
 mod signing;
 mod skip;
 mod status;
+#[cfg(feature = "otlp")]
+mod trace;
 #[cfg(feature = "console")]
 mod user;
 mod watch;
@@ -109,6 +113,8 @@ enum Command {
     Report(report::ReportArgs),
     Diff(diff::DiffArgs),
     History(history::HistoryArgs),
+    #[cfg(feature = "otlp")]
+    Trace(trace::TraceArgs),
     Init(init::InitArgs),
     Audit(audit::AuditArgs),
     Witness(witness::WitnessArgs),
@@ -169,6 +175,8 @@ fn dispatch(desk: &Desk, command: Command) -> anyhow::Result<Exit> {
         Command::Report(args) => report::run(desk, &args),
         Command::Diff(args) => diff::run(desk, &args),
         Command::History(args) => history::run(desk, &args),
+        #[cfg(feature = "otlp")]
+        Command::Trace(args) => trace::run(desk, &args),
         Command::Init(args) => init::run(desk, &args),
         Command::Audit(args) => audit::run(desk, &args),
         Command::Witness(args) => witness::run(&args),

@@ -5,6 +5,7 @@ use clap::Args;
 use super::desk::Desk;
 use super::driving::{Show, drive};
 use super::exit::Exit;
+use super::sending::SendArgs;
 use crate::authority::Claim;
 use crate::engine::Executor;
 
@@ -25,6 +26,8 @@ pub struct ResumeArgs {
     run: String,
     #[command(flatten)]
     show: Show,
+    #[command(flatten)]
+    send: SendArgs,
 }
 
 /// Resumes.
@@ -33,6 +36,8 @@ pub struct ResumeArgs {
 /// When another executor drives the run, or its files are damaged.
 pub fn run(desk: &Desk, args: &ResumeArgs) -> anyhow::Result<Exit> {
     let (home, run) = desk.run(&args.run)?;
+    args.send.check()?;
     let executor = Executor::resume(&home, &run)?;
-    drive(desk, executor, &args.show, &Claim::Whoever)
+    let sending = args.send.begin(desk, &executor);
+    drive(desk, executor, &args.show, &Claim::Whoever, sending)
 }

@@ -10,6 +10,7 @@ use super::dry_run;
 use super::exit::Exit;
 use super::ordering::ByArgs;
 use super::preparation::{ParamArgs, prepare};
+use super::sending::SendArgs;
 use crate::connectors::Registry;
 use crate::engine::{EngineError, Executor, logbook, whoami};
 use crate::model::{RunId, id::is_name};
@@ -50,6 +51,8 @@ pub struct RunArgs {
     by: ByArgs,
     #[command(flatten)]
     show: Show,
+    #[command(flatten)]
+    send: SendArgs,
 }
 
 /// Runs.
@@ -65,11 +68,14 @@ pub fn run(desk: &Desk, args: &RunArgs) -> anyhow::Result<Exit> {
         let starter = whoami(plan.content().roster.as_ref(), &args.by.claim()).map_err(EngineError::from)?;
         return dry_run::run(desk, plan, starter, &args.show);
     }
+    args.send.check()?;
     let home = desk.home()?;
     let starter = whoami(plan.content().roster.as_ref(), &args.by.claim()).map_err(EngineError::from);
     let started = starter.and_then(|starter| Executor::start(&home, plan.clone(), args.id.clone(), starter));
-    let executor = started.inspect_err(|why| logbook::start_refused(&home, &plan, why))?;
-    drive(desk, executor, &args.show, &args.by.claim())
+    let mut executor = started.inspect_err(|why| logbook::start_refused(&home, &plan, why))?;
+    args.send.note_caller(&mut executor);
+    let sending = args.send.begin(desk, &executor);
+    drive(desk, executor, &args.show, &args.by.claim(), sending)
 }
 
 /// A step that nobody here can take must not be found out about in the middle of the night.

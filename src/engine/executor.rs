@@ -13,14 +13,14 @@ use super::hands::Hands;
 use super::logbook::{self, Logbook, is_moment};
 use super::message::Request;
 use super::pen::Pen;
-use super::run_name::fresh_id;
+use super::run_name::{clear_unbegun, fresh_id};
 use super::socket::{self, Incoming};
 use super::target_lock::TargetLocks;
 use super::watches::Watches;
 use super::{EngineError, Home, identity, load, notary};
 use crate::authority::Claim;
 use crate::connectors::Registry;
-use crate::journal::{Files, LockError, Nonce, Reader, RunFolder, Writer, open};
+use crate::journal::{Files, LockError, Nonce, RunFolder, Writer, open};
 use crate::model::{Actor, RunId, RunOutcome, Timestamp};
 use crate::plan::Plan;
 use crate::run::{Answer, Command, Conductor, Event, Input, Phase, Record, RunNote, State};
@@ -104,8 +104,7 @@ impl Executor {
             conductor.note(RunNote::Rehearsal { profile: profile.name }.event(), &mut pen);
         }
         conductor.note(executor_started(&clock), &mut pen);
-        let executor = Self { run, folder, conductor, pen, clock, targets: Some(targets), home: home.clone() };
-        Ok(executor)
+        Ok(Self { run, folder, conductor, pen, clock, targets: Some(targets), home: home.clone() })
     }
 
     /// Takes up a run that no executor drives: replays its journal, and records what the last executor left in doubt.
@@ -163,6 +162,11 @@ impl Executor {
     /// The state so far.
     pub const fn state(&self) -> &State {
         self.conductor.state()
+    }
+
+    /// Notes something about the run as a whole, to be recorded with the first turn.
+    pub fn note(&mut self, note: RunNote) {
+        self.conductor.note(note.event(), &mut self.pen);
     }
 
     /// Records one order on a run that nobody drives.
@@ -368,18 +372,6 @@ impl Executor {
             }
         }
     }
-}
-
-/// Takes away what a start left that died before record 1 was durable: nothing was begun then. Anything else stays.
-fn clear_unbegun(home: &Home, run: &RunId) -> Result<(), EngineError> {
-    let folder = home.folder(run);
-    let exists = || EngineError::RunExists(run.clone());
-    let _locked = Files::lock(&folder).map_err(|_| exists())?;
-    let began = folder.journal().exists() && !Reader::open(&folder.journal()).is_ok_and(|mut records| records.next().is_none());
-    if began {
-        return Err(exists());
-    }
-    std::fs::remove_dir_all(folder.path()).map_err(EngineError::io("cannot remove a run that never began", folder.path()))
 }
 
 fn executor_started(clock: &Clock) -> Event {

@@ -27,6 +27,11 @@ pub enum RunNote {
         /// Why none counts; empty where one does.
         reason: String,
     },
+    /// The run was started by something that has a trace of its own.
+    CalledFrom {
+        /// Which span of it, as W3C Trace Context writes it.
+        traceparent: String,
+    },
     /// Nobody could write for longer than clients bear.
     FreezeOutlasted {
         /// What is frozen.
@@ -77,7 +82,7 @@ impl Conductor {
 impl State {
     pub(super) fn take_note(&mut self, note: &RunNote) -> Result<(), String> {
         match note {
-            RunNote::Rehearsal { .. } => {}
+            RunNote::Rehearsal { .. } | RunNote::CalledFrom { .. } => {}
             RunNote::RehearsalSought { found, reason } => {
                 self.noted.rehearsed = match found {
                     Value::Null => None,

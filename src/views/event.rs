@@ -133,6 +133,7 @@ fn noted(note: &RunNote) -> (Tone, String) {
         RunNote::Rehearsal { profile } => {
             (Tone::Wait, format!("this is a rehearsal: its targets are those of the profile {profile}, not the live ones"))
         }
+        RunNote::CalledFrom { traceparent } => (Tone::Faint, format!("started from the trace {traceparent}")),
         RunNote::FreezeOutlasted { frozen, bear_ms } => {
             let bear = clock::length(std::time::Duration::from_millis(*bear_ms));
             (Tone::Bad, format!("nobody can write to {frozen} for longer than clients bear ({bear})"))

@@ -28,6 +28,7 @@ pub mod screen;
 pub mod status;
 pub mod steps;
 pub mod story;
+pub mod trace;
 pub mod verification;
 
 pub use ask::{Ask, ask_at, asks};

@@ -35,6 +35,8 @@ mod staging;
 mod status_table;
 mod terminal;
 mod time;
+#[cfg(feature = "otlp")]
+mod traces;
 mod views;
 #[cfg(feature = "console")]
 mod web;

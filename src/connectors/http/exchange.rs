@@ -189,7 +189,7 @@ impl Order {
 }
 
 /// An error with its causes: "error sending request" alone helps nobody.
-fn explain(error: &reqwest::Error) -> String {
+pub(crate) fn explain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
@@ -200,7 +200,7 @@ fn explain(error: &reqwest::Error) -> String {
 }
 
 /// One TLS provider for the whole process; whoever came first stays.
-pub(in crate::connectors) fn install_tls() {
+pub(crate) fn install_tls() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // An error means that a provider is installed already, which is as good.

@@ -7,7 +7,8 @@ mod request;
 mod webhook;
 
 pub use check::HttpCheck;
-pub(super) use exchange::{Order, install_tls};
+pub(super) use exchange::Order;
+pub(crate) use exchange::{explain, install_tls};
 pub use request::HttpRequest;
 pub use webhook::NotifyWebhook;
 

@@ -21,6 +21,13 @@ macro_rules! events {
             )*
         }
 
+        /// The tag of an event.
+        pub const fn tag(event: &Event) -> &'static str {
+            match event {
+                $( Event::$variant { .. } => $tag, )*
+            }
+        }
+
         impl OnDisk for Event {
             type Form<'a> = EventForm<'a>;
 

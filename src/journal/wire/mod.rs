@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::Timestamp;
 use crate::run::Event;
 use event::EventForm;
-pub use event::TAGS;
+pub use event::{TAGS, tag};
 use part::{Moment, OnDisk};
 
 /// The payload of a frame: `{"at":"2026-11-21T00:00:00.000Z","uptime_ms":1,"event":{"type":"run_started",…}}`.

@@ -15,6 +15,8 @@ pub(super) enum RunNoteForm<'a> {
     Rehearsal { profile: Cow<'a, str> },
     #[serde(rename = "rehearsal_sought")]
     RehearsalSought { found: Cow<'a, Value>, reason: Cow<'a, str> },
+    #[serde(rename = "called_from")]
+    CalledFrom { traceparent: Cow<'a, str> },
     #[serde(rename = "freeze_outlasted")]
     FreezeOutlasted { frozen: Cow<'a, str>, bear_ms: u64 },
 }
@@ -28,6 +30,7 @@ impl OnDisk for RunNote {
             Self::RehearsalSought { found, reason } => {
                 RunNoteForm::RehearsalSought { found: found.to_disk(), reason: reason.to_disk() }
             }
+            Self::CalledFrom { traceparent } => RunNoteForm::CalledFrom { traceparent: traceparent.to_disk() },
             Self::FreezeOutlasted { frozen, bear_ms } => {
                 RunNoteForm::FreezeOutlasted { frozen: frozen.to_disk(), bear_ms: *bear_ms }
             }
@@ -40,6 +43,7 @@ impl OnDisk for RunNote {
             RunNoteForm::RehearsalSought { found, reason } => {
                 Self::RehearsalSought { found: found.into_owned(), reason: reason.into_owned() }
             }
+            RunNoteForm::CalledFrom { traceparent } => Self::CalledFrom { traceparent: traceparent.into_owned() },
             RunNoteForm::FreezeOutlasted { frozen, bear_ms } => Self::FreezeOutlasted { frozen: frozen.into_owned(), bear_ms },
         }
     }

@@ -159,8 +159,8 @@ fn awaited(state: &State, piece: &Piece, decisions: &[Decision]) -> Awaited {
 }
 
 /// When an executor drove the run, and when it was paused.
-#[derive(Default)]
-pub(super) struct Drivers {
+#[derive(Default, Debug)]
+pub(in crate::views) struct Drivers {
     stretches: Vec<(Cost, Timestamp, Timestamp)>,
     /// The last record that the present executor wrote, and whether it let go.
     last: Option<(u64, Timestamp, bool)>,
@@ -177,7 +177,9 @@ impl Drivers {
             }
             Event::ExecutorStopped { .. } => self.last = Some((record.epoch, record.at, true)),
             Event::Paused { .. } => self.paused = self.paused.or(Some(record.at)),
-            Event::Continued { .. } | Event::AbortOrdered { .. } | Event::RollbackStarted { .. } => self.unpause(record.at),
+            Event::Continued { .. } | Event::AbortOrdered { .. } | Event::RollbackStarted { .. } | Event::RunEnded { .. } => {
+                self.unpause(record.at);
+            }
             _ => {}
         }
         if let Some((epoch, at, stopped)) = &mut self.last
@@ -186,6 +188,11 @@ impl Drivers {
         {
             *at = record.at;
         }
+    }
+
+    /// The stretches that are over.
+    pub fn stretches(&self) -> &[(Cost, Timestamp, Timestamp)] {
+        &self.stretches
     }
 
     fn unpause(&mut self, at: Timestamp) {

@@ -268,6 +268,11 @@ fn decided(event: &Event) -> Option<(&Actor, What, String, String)> {
     })
 }
 
+/// The person who decided or ordered something by this event.
+pub(in crate::views) fn decided_by(event: &Event) -> Option<&Actor> {
+    decided(event).map(|(by, ..)| by)
+}
+
 fn taken(finding: &Finding) -> String {
     format!("taken to be {finding}")
 }

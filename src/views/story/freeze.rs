@@ -38,10 +38,12 @@ pub struct FreezeEnd {
 }
 
 /// The freezes while the records are read.
-pub(super) struct Freezes {
+#[derive(Debug)]
+pub(in crate::views) struct Freezes {
     freezes: Vec<Watched>,
 }
 
+#[derive(Debug)]
 struct Watched {
     freeze: Freeze,
     denies: BTreeSet<StepIndex>,
@@ -80,6 +82,11 @@ impl Freezes {
                 watched.look(state, *i, record.at);
             }
         }
+    }
+
+    /// The freezes as far as the records were read; how long one took is known at the end.
+    pub fn so_far(&self) -> impl Iterator<Item = &Freeze> {
+        self.freezes.iter().map(|watched| &watched.freeze)
     }
 
     pub fn end(self, until: Timestamp) -> Vec<Freeze> {

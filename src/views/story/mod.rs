@@ -16,6 +16,11 @@ pub use piece::{Doing, Piece};
 pub use sent::{Sent, System};
 pub use trouble::{Attempt, Doubt, Notable, Skip, UndoTried};
 
+pub(super) use costs::Drivers;
+pub(super) use decision::decided_by;
+pub(super) use freeze::Freezes;
+pub(super) use piece::Pieces;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,12 +66,12 @@ impl Story {
     /// The story of these records; `until` is the moment up to which an unfinished run is told.
     pub fn of(plan: &Arc<Plan>, records: &[Record], until: Timestamp) -> Self {
         let mut state = State::new(plan.clone());
-        let mut pieces = piece::Pieces::default();
+        let mut pieces = Pieces::default();
         let mut decisions = decision::Decisions::default();
         let mut troubles = trouble::Troubles::default();
-        let mut freezes = freeze::Freezes::of(plan);
+        let mut freezes = Freezes::of(plan);
         let mut systems = sent::Systems::default();
-        let mut drivers = costs::Drivers::default();
+        let mut drivers = Drivers::default();
         let mut turned_back = Vec::new();
         for record in records {
             // The records were folded before they came here; one that cannot be folded ends the story where it stands.

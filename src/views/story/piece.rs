@@ -121,8 +121,8 @@ impl Mark {
 }
 
 /// The pieces while the records are read.
-#[derive(Default)]
-pub(super) struct Pieces {
+#[derive(Default, Debug)]
+pub(in crate::views) struct Pieces {
     pieces: Vec<Piece>,
     /// What goes on: the status, where its piece is, and when it began.
     open: BTreeMap<Instance, (StepStatus, usize, Mark)>,
@@ -167,6 +167,11 @@ impl Pieces {
             took: Duration::ZERO,
             end: None,
         });
+    }
+
+    /// The newest piece of an instance, where one goes on.
+    pub fn open_of(&self, i: Instance) -> Option<(usize, &Piece)> {
+        self.open.get(&i).map(|(_, at, _)| (*at, &self.pieces[*at]))
     }
 
     /// The pieces in the order in which they began; what goes on is told up to `until`.

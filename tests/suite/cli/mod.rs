@@ -64,6 +64,9 @@ impl Bench {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
         command.args(args).current_dir(self.path()).stdin(Stdio::null());
         command.env("POINTSMAN_HOME", self.path().join("home")).env_remove("POINTSMAN_LOG").env_remove("NO_COLOR");
+        for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "TRACEPARENT"] {
+            command.env_remove(name);
+        }
         command
     }
 

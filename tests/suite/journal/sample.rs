@@ -90,6 +90,7 @@ pub fn every_event() -> Vec<Event> {
         Event::GateReopened { step: step(), reason: text(), targets: json!({"new": {"server_id": 910}}) },
         Event::RosterChanged { roster: Value::Null },
         RunNote::Rehearsal { profile: "staging".to_owned() }.event(),
+        RunNote::CalledFrom { traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned() }.event(),
         RunNote::FreezeOutlasted { frozen: text(), bear_ms: 30_000 }.event(),
         RunNote::RehearsalSought { found: Value::Null, reason: text() }.event(),
         Event::WaitRejected { step: step(), by: alice(), reason: text() },
