@@ -18,7 +18,7 @@ use crate::log::token::Tokens;
 use crate::model::{SecretRef, Span};
 use crate::web::console::origins_of;
 use crate::web::session::Lasting;
-use crate::web::{Console, Door, Settings, Users, serve};
+use crate::web::{Console, Door, Settings, SignOn, Users, serve};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +26,8 @@ Examples:
   pointsman serve --runbooks nights            runs of these runbooks can be started in the browser
   pointsman user set users.yaml alice          a user with a password, then
   pointsman serve --users users.yaml --listen 0.0.0.0:8470 --tls-cert cert.pem --tls-key key.pem
+  pointsman serve --oidc login.yaml --users users.yaml --origin https://night.example
+                                               people sign in at their identity provider, or here with a password
 
 The console reads what the command line reads and orders what it orders. It never drives a run: a run that is started in the
 browser is a process of its own and goes on when the console ends. Beyond the loopback it listens only with TLS and users.
@@ -44,6 +46,9 @@ pub struct ServeArgs {
     /// The file of users, as `pointsman user` writes it
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
+    /// The file of an identity provider through which people sign in (OpenID Connect)
+    #[arg(long, value_name = "FILE")]
+    oidc: Option<PathBuf>,
     /// Under which address browsers see it, where that is another: `https://night.example`
     #[arg(long, value_name = "ORIGIN")]
     origin: Vec<String>,
@@ -65,25 +70,35 @@ pub struct ServeArgs {
 /// # Errors
 /// When its files or its address cannot be used.
 pub fn run(desk: &Desk, args: &ServeArgs) -> Result<Exit> {
-    let users = args.users.as_deref().map(Users::load).transpose()?;
+    let users = args.users.as_deref().map(Users::open).transpose().map_err(Error::msg)?;
+    let oidc = args.oidc.as_deref().map(SignOn::open).transpose().map_err(Error::msg)?;
+    let has_users = users.is_some() || oidc.is_some();
     let certificate = args.certificate.load()?;
     ensure!(
-        args.listen.ip().is_loopback() || (certificate.is_some() && users.is_some()),
-        "beyond the loopback the console listens only with TLS (--tls-cert, --tls-key) and with users (--users)"
+        args.listen.ip().is_loopback() || (certificate.is_some() && has_users),
+        "beyond the loopback the console listens only with TLS (--tls-cert, --tls-key) and with users (--users, --oidc)"
     );
     let listener = TcpListener::bind(args.listen).with_context(|| format!("{} cannot be listened to", args.listen))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let is_tls = certificate.is_some();
     let mut origins = origins_of(address, is_tls);
-    origins.extend(given_origins(args, users.is_some())?);
+    origins.extend(given_origins(args, has_users)?);
     ensure!(!origins.is_empty(), "say with --origin under which address browsers see {address}");
+    if let Some(address) = oidc.as_ref().map(|way| way.provider().address.clone()) {
+        ensure!(
+            origins.contains(&address),
+            "the console is not reached as {address}, where the provider sends people back to: {}",
+            known(&origins)
+        );
+    }
     let console = Arc::new(Console::new(Settings {
         home: desk.home()?,
         how: desk.how(),
         program: std::env::current_exe().context("this program cannot be found")?,
         runbooks: args.runbooks.as_deref().map(std::path::absolute).transpose()?,
-        users,
+        users: users.map(Arc::new),
+        oidc: oidc.map(Arc::new),
         login: crate::engine::identity::login(nix::unistd::getuid().as_raw()),
         lasting: Lasting { idle: args.idle.as_duration(), absolute: args.session.as_duration() },
         origins,
@@ -118,7 +133,7 @@ fn say_where(console: &Console, address: SocketAddr, is_tls: bool) -> Result<()>
     let scheme = if is_tls { "https" } else { "http" };
     let place = console.settings.origins.iter().find(|origin| origin.contains("localhost"));
     let place = place.cloned().unwrap_or_else(|| format!("{scheme}://{address}"));
-    if console.settings.users.is_some() {
+    if !console.takes_tickets() {
         console::print(format!("{place}/\n"))?;
         return Ok(());
     }
@@ -139,11 +154,17 @@ fn given_origins(args: &ServeArgs, has_users: bool) -> Result<BTreeSet<String>> 
         let is_local = host.split(':').next().is_some_and(|name| name == "localhost" || name == "127.0.0.1");
         ensure!(
             is_local || (scheme == "https" && has_users),
-            "{origin} can be reached from elsewhere: that takes https and --users"
+            "{origin} can be reached from elsewhere: that takes https, and --users or --oidc"
         );
         found.insert(origin.to_owned());
     }
     Ok(found)
+}
+
+/// What to write instead of an address that is none of the console's.
+fn known(origins: &BTreeSet<String>) -> String {
+    let origins: Vec<&str> = origins.iter().map(String::as_str).collect();
+    format!("write `address: {}` into the file, or give --origin", origins.join("` or `"))
 }
 
 fn collector(args: &ServeArgs) -> Result<Tokens> {

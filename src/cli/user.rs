@@ -20,7 +20,7 @@ Examples:
 
 A user is called as the person of the roster. What they may decide is what the roster says; a roster believes a console about
 who signed in only where it names the login under which the console runs: `consoles: [pointsman]`.
-A running console reads the file when it starts.";
+A running console reads the file again when it changed; sessions of a user who was changed or removed end.";
 
 /// Makes and changes the users of the console
 #[derive(Args, Debug)]

@@ -45,3 +45,4 @@ pub use load::{is_live, load};
 pub use order::{Ordered, order};
 pub use people::{RosterFiles, check_signers, read_roster};
 pub use rehearsed::rehearsal_of;
+pub use secrets::secret_at;

@@ -50,6 +50,14 @@ impl Secrets {
     }
 }
 
+/// A secret that is needed outside of any run; the error names its place and never the value.
+///
+/// # Errors
+/// When it is not there, or others can read it.
+pub fn secret_at(place: &SecretRef, base_dir: &Path) -> Result<String, String> {
+    Secrets::default().read(place, base_dir)
+}
+
 fn read_file(path: &Path) -> Result<String, String> {
     let shown = path.display();
     let meta = fs::metadata(path).map_err(|error| format!("the secret file {shown} cannot be read: {error}"))?;

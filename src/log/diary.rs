@@ -75,13 +75,22 @@ pub enum Entry {
         user: String,
         /// From which address.
         from: String,
+        /// How: `password`, `link`, or the address of an identity provider; none in entries of before there was this field.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        how: Option<String>,
     },
     /// Somebody tried to, and was not let in.
     SignInRefused {
-        /// The name that was given.
+        /// The name that was given; empty where nobody got as far as giving one.
         user: String,
         /// From which address.
         from: String,
+        /// How they tried, as for whoever signed in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        how: Option<String>,
+        /// Why they were not let in, where that is not simply a wrong password.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// The witnesses that are asked were changed.
     WitnessesSet {

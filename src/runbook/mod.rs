@@ -24,6 +24,6 @@ pub use document::{
     Call, Defaults, Expectation, InDoubtChoice, Interlock, InterlockText, Move, OnFailureChoice, Profile, RetryRule, Rollback,
     Runbook, Spanned, Step, Target, Undo, UndoScope, Window, Work,
 };
-pub use lower::{parse, parse_profile, parse_roster};
+pub use lower::{parse, parse_identity_provider, parse_profile, parse_roster};
 pub use node::{Entry, Node, NodeKind, Scalar, ScalarStyle, ScalarValue, SecretProblem};
 pub use param::{ParamDecl, ParamKind, ParamRule};

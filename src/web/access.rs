@@ -47,6 +47,12 @@ impl May {
     }
 }
 
+/// How somebody signed in who gave a password.
+pub const PASSWORD: &str = "password";
+
+/// How whoever started the console signed in.
+pub const LINK: &str = "link";
+
 /// Whom a session is for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Who {
@@ -81,6 +87,14 @@ impl Visitor {
         match &self.who {
             Who::Starter { login } => login,
             Who::Person { person, .. } => person.as_str(),
+        }
+    }
+
+    /// How they signed in.
+    pub fn how(&self) -> &str {
+        match &self.who {
+            Who::Starter { .. } => LINK,
+            Who::Person { how, .. } => how,
         }
     }
 

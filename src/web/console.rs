@@ -6,15 +6,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::access::{PASSWORD, Visitor, Who};
 use super::hub::Hub;
+use super::oidc::SignOn;
 use super::rate::Rates;
-use super::session::{Lasting, Sessions};
+use super::reread::Reread;
+use super::session::{Ground, Lasting, Sessions};
 use super::tape::Tapes;
 use super::ticket::Tickets;
 use super::users::Users;
 use crate::engine::Home;
 use crate::log::token::Tokens;
-use crate::model::Timestamp;
+use crate::model::identity_provider::is_loopback;
+use crate::model::{Digest, PersonId, Timestamp};
 use crate::views::Invocation;
 
 /// Reads the wall clock.
@@ -32,7 +36,9 @@ pub struct Settings {
     /// The folder with the runbooks that can be started; none where nothing can.
     pub runbooks: Option<PathBuf>,
     /// Who may sign in with a password; without a file the ticket is the only way in.
-    pub users: Option<Users>,
+    pub users: Option<Arc<Reread<Users>>>,
+    /// The identity provider through which people sign in too.
+    pub oidc: Option<Arc<SignOn>>,
     /// The login name of whoever started it.
     pub login: String,
     /// How long sessions last.
@@ -81,6 +87,46 @@ impl Console {
         (self.settings.now)()
     }
 
+    /// The visitor behind a token, whose session goes on by it.
+    pub fn used(&self, token: &str) -> Option<Visitor> {
+        let found = self.sessions.used(token, self.now());
+        self.standing(token, found)
+    }
+
+    /// Whether a token is still that of a session. Asking does not make it last longer.
+    pub fn is_valid(&self, token: &str) -> bool {
+        let found = self.sessions.held(token, self.now());
+        self.standing(token, found).is_some()
+    }
+
+    /// Ends a session when the entry by which it began is gone or another.
+    fn standing(&self, token: &str, found: Option<(Visitor, Ground)>) -> Option<Visitor> {
+        let (visitor, ground) = found?;
+        let stands = match (&visitor.who, ground) {
+            (_, Ground::Link) => true,
+            (Who::Starter { .. }, Ground::Entry(_)) => false,
+            (Who::Person { person, how }, Ground::Entry(entry)) => self.entry(person, how) == Some(entry),
+        };
+        if !stands {
+            self.sessions.end(token);
+        }
+        stands.then_some(visitor)
+    }
+
+    /// What the file of that way in says of a person now.
+    fn entry(&self, person: &PersonId, how: &str) -> Option<Digest> {
+        match how {
+            PASSWORD => self.settings.users.as_ref()?.last().entry(person.as_str()),
+            issuer => self.settings.oidc.as_ref()?.entry(issuer, person),
+        }
+    }
+
+    /// Whether the link that is printed where the console runs opens it: only where there are no users, and no other host comes in.
+    pub fn takes_tickets(&self) -> bool {
+        let is_local = |origin: &String| origin.split_once("://").is_some_and(|(_, host)| is_loopback(name_of(host)));
+        self.settings.users.is_none() && self.settings.origins.iter().all(is_local)
+    }
+
     /// Whether browsers reach it through TLS only, so that the cookie may ask for that.
     pub fn is_secure(&self) -> bool {
         self.settings.origins.iter().all(|origin| origin.starts_with("https://"))
@@ -91,6 +137,11 @@ impl Console {
         if self.is_secure() { "__Host-pointsman" } else { "pointsman" }
     }
 
+    /// The name of the cookie that ties a sign-in through a provider to its browser.
+    pub fn flow_cookie(&self) -> &'static str {
+        if self.is_secure() { "__Host-pointsman-oidc" } else { "pointsman-oidc" }
+    }
+
     /// Whether a browser that names this host means this console.
     pub fn is_host(&self, host: &str) -> bool {
         self.settings.origins.iter().any(|origin| origin.split_once("://").is_some_and(|(_, own)| own.eq_ignore_ascii_case(host)))
@@ -99,6 +150,14 @@ impl Console {
     /// Whether a request was made by one of our own pages.
     pub fn is_origin(&self, origin: &str) -> bool {
         self.settings.origins.iter().any(|own| own.eq_ignore_ascii_case(origin))
+    }
+}
+
+/// A host without its port.
+fn name_of(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => host,
     }
 }
 

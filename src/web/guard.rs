@@ -91,9 +91,8 @@ impl Guard {
         if changes && !is_json(headers) {
             return Err(Problem::not_json("send `Content-Type: application/json`"));
         }
-        let now = self.console.now();
         let token = cookie(headers, self.console.cookie());
-        let visitor = token.as_deref().and_then(|token| self.console.sessions.used(token, now));
+        let visitor = token.as_deref().and_then(|token| self.console.used(token));
         let wanted = match self.access {
             Access::Anybody => return Ok(Caller { visitor, token, from }),
             Access::Collector if self.is_collector(headers) => return Ok(Caller { visitor, token, from }),
@@ -160,7 +159,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 /// The cookie of this name. Where a browser sends two, somebody else has set one of them: then neither counts.
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut found = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned());

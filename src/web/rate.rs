@@ -23,6 +23,7 @@ const fn at_most(count: u32) -> NonZeroU32 {
 pub struct Rates {
     sign_ins: Keyed<IpAddr>,
     names: Keyed<String>,
+    visits: Keyed<IpAddr>,
     requests: Keyed<IpAddr>,
 }
 
@@ -31,6 +32,7 @@ impl Default for Rates {
         Self {
             sign_ins: RateLimiter::hashmap(Quota::per_minute(at_most(20))),
             names: RateLimiter::hashmap(Quota::per_minute(at_most(6))),
+            visits: RateLimiter::hashmap(Quota::per_minute(at_most(60))),
             requests: RateLimiter::hashmap(Quota::per_second(at_most(100)).allow_burst(at_most(600))),
         }
     }
@@ -45,6 +47,18 @@ impl Rates {
         let counted = self.requests.check_key(&from).map_err(|_| Problem::too_many("too many requests from this address"));
         if self.requests.len() > 10_000 {
             self.requests.retain_recent();
+        }
+        counted
+    }
+
+    /// Counts a way to an identity provider, or back from it: a sign-in takes both, and many people come from one address.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub fn visit(&self, from: IpAddr) -> Result<(), Problem> {
+        let counted = self.visits.check_key(&from).map_err(|_| Problem::too_many("too many tries to sign in: wait a minute"));
+        if self.visits.len() > 10_000 {
+            self.visits.retain_recent();
         }
         counted
     }

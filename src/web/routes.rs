@@ -9,7 +9,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 
 use super::access::Access;
-use super::api::{figures, gates, orders, replay, runbooks, runs, session, stream};
+use super::api::{figures, gates, oidc, orders, replay, runbooks, runs, session, stream};
 use super::assets;
 use super::console::Console;
 use super::guard::{Guard, guard};
@@ -56,6 +56,8 @@ pub fn routes() -> Vec<Route> {
         route!(GET "/api/v1/session", Anybody, session::show, "Who is signed in here", answer "Session"),
         route!(POST "/api/v1/session", Anybody, session::begin, "Signs in", body "SignIn", answer "Session"),
         route!(DELETE "/api/v1/session", Viewer, session::end, "Signs out"),
+        route!(GET "/api/v1/oidc/start", Anybody, oidc::start, "Sends the browser to the identity provider"),
+        route!(GET "/api/v1/oidc/callback", Anybody, oidc::callback, "Takes the browser back from the identity provider"),
         route!(GET "/api/v1/runs", Viewer, runs::list, "Every run, the newest first", answer "Runs"),
         route!(POST "/api/v1/runs", Operator, runbooks::start, "Starts a run", body "Start", answer "Started"),
         route!(GET "/api/v1/runs/{run}", Viewer, runs::show, "Where a run stands: all that the night screen shows", answer "Night"),

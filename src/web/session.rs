@@ -11,6 +11,15 @@ use crate::model::{Digest, Timestamp};
 /// How many sessions there are at most. The one that was unused longest makes room.
 const MOST: usize = 1_000;
 
+/// What a session stands on. Once that is no longer so, the session ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ground {
+    /// The link that was printed where the console was started: it counts once, and nobody takes it back.
+    Link,
+    /// The entry of a file by which somebody was let in.
+    Entry(Digest),
+}
+
 /// How long a session lasts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lasting {
@@ -37,6 +46,7 @@ pub struct Sessions {
 #[derive(Clone, Debug)]
 struct Session {
     visitor: Visitor,
+    ground: Ground,
     began: Timestamp,
     used: Timestamp,
 }
@@ -51,7 +61,7 @@ impl Sessions {
     ///
     /// # Errors
     /// When the system has no randomness.
-    pub fn begin(&self, who: Who, may: May, now: Timestamp) -> Result<(String, Visitor), getrandom::Error> {
+    pub fn begin(&self, who: Who, may: May, ground: Ground, now: Timestamp) -> Result<(String, Visitor), getrandom::Error> {
         let (token, csrf) = (ticket::random()?, ticket::random()?);
         let visitor = Visitor { who, may, csrf };
         let mut held = self.locked();
@@ -61,13 +71,13 @@ impl Sessions {
         {
             held.remove(&oldest);
         }
-        held.insert(Digest::of(token.as_bytes()), Session { visitor: visitor.clone(), began: now, used: now });
+        held.insert(Digest::of(token.as_bytes()), Session { visitor: visitor.clone(), ground, began: now, used: now });
         drop(held);
         Ok((token, visitor))
     }
 
-    /// The visitor behind a token, whose session goes on by it.
-    pub fn used(&self, token: &str, now: Timestamp) -> Option<Visitor> {
+    /// The visitor behind a token, whose session goes on by it, and what it stands on.
+    pub fn used(&self, token: &str, now: Timestamp) -> Option<(Visitor, Ground)> {
         let mut held = self.locked();
         let key = Digest::of(token.as_bytes());
         let session = held.get_mut(&key)?;
@@ -76,17 +86,24 @@ impl Sessions {
             return None;
         }
         session.used = now;
-        Some(session.visitor.clone())
+        Some((session.visitor.clone(), session.ground))
     }
 
-    /// Whether a token is still that of a session. Asking does not make it last longer.
-    pub fn is_valid(&self, token: &str, now: Timestamp) -> bool {
-        self.locked().get(&Digest::of(token.as_bytes())).is_some_and(|session| session.is_valid(self.lasting, now))
+    /// Whose session a token still is, and what it stands on. Asking does not make it last longer.
+    pub fn held(&self, token: &str, now: Timestamp) -> Option<(Visitor, Ground)> {
+        let held = self.locked();
+        let session = held.get(&Digest::of(token.as_bytes())).filter(|session| session.is_valid(self.lasting, now))?;
+        Some((session.visitor.clone(), session.ground))
     }
 
     /// Ends a session.
     pub fn end(&self, token: &str) {
         self.locked().remove(&Digest::of(token.as_bytes()));
+    }
+
+    /// Ends a session of which only the digest of its token is known.
+    pub fn end_known(&self, key: &Digest) {
+        self.locked().remove(key);
     }
 
     /// How many there are.
@@ -117,12 +134,12 @@ mod tests {
     fn a_session_ends_when_it_is_idle_and_after_its_time_in_any_case() {
         let sessions = Sessions::new(Lasting { idle: Duration::from_secs(10), absolute: Duration::from_secs(25) });
         let who = Who::Starter { login: "ops".to_owned() };
-        let (token, _) = sessions.begin(who.clone(), May::View, at(0)).expect("randomness");
+        let (token, _) = sessions.begin(who.clone(), May::View, Ground::Link, at(0)).expect("randomness");
         assert!(sessions.used(&token, at(9)).is_some() && sessions.used(&token, at(18)).is_some());
-        assert!(sessions.is_valid(&token, at(24)));
+        assert!(sessions.held(&token, at(24)).is_some());
         assert!(sessions.used(&token, at(25)).is_none(), "it lasted longer than it may at all");
-        let (token, _) = sessions.begin(who, May::View, at(30)).expect("randomness");
-        assert!(sessions.is_valid(&token, at(39)) && !sessions.is_valid(&token, at(40)));
+        let (token, _) = sessions.begin(who, May::View, Ground::Link, at(30)).expect("randomness");
+        assert!(sessions.held(&token, at(39)).is_some() && sessions.held(&token, at(40)).is_none());
         assert!(sessions.used(&token, at(40)).is_none() && sessions.used(&token, at(31)).is_none());
         assert!(sessions.used("guess", at(30)).is_none());
     }

@@ -11,6 +11,8 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
 
 use super::access::May;
+use super::reread::Reread;
+use crate::model::Digest;
 use crate::model::id::is_name;
 
 /// The shortest password that is taken.
@@ -71,6 +73,14 @@ pub enum UsersError {
 }
 
 impl Users {
+    /// Reads the file, now and whenever it is another.
+    ///
+    /// # Errors
+    /// As for [`Self::load`].
+    pub fn open(path: &Path) -> Result<Reread<Self>, String> {
+        Reread::open(path, |path| Self::load(path).map_err(|error| error.to_string()))
+    }
+
     /// Reads the file.
     ///
     /// # Errors
@@ -142,6 +152,12 @@ impl Users {
     /// The users and what they may do.
     pub fn list(&self) -> impl Iterator<Item = (&str, May)> {
         self.users.iter().map(|(name, user)| (name.as_str(), user.may()))
+    }
+
+    /// What the file says of a user, as a digest: with another password or other rights it is another.
+    pub fn entry(&self, name: &str) -> Option<Digest> {
+        let user = self.users.get(name)?;
+        Some(Digest::of(format!("{name}\n{}\n{}", user.password, user.may().word()).as_bytes()))
     }
 
     /// What this user may do, if the password is theirs. A name that nobody has costs as much time as one that somebody has.

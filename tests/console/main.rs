@@ -4,6 +4,7 @@
 mod browser;
 mod nights;
 mod pages;
+mod provider;
 mod replay;
 mod report;
 mod shop;

@@ -29,9 +29,9 @@ fn every_page(size: Size, name: &str) {
     let front = shop.front();
     browser.go(&shop.console.address);
     for language in ["zh", "en"] {
-        browser.until_there("form.sheet");
+        browser.until_there("div.sheet");
         speak(&browser, language);
-        browser.until_there("form.sheet");
+        browser.until_there("div.sheet");
         check(&browser, &format!("{name}-{language}-sign-in"));
     }
     // The same address with another fragment would be the same page.

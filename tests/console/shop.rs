@@ -56,10 +56,15 @@ impl Shop {
 impl Console {
     /// Serves the runs of `home`; runbooks of `runbooks` can be started.
     pub fn start(runbooks: &Path, home: &Path, options: &[&str]) -> Self {
+        Self::at(0, runbooks, home, options)
+    }
+
+    /// The same on a port that is known before.
+    pub fn at(port: u16, runbooks: &Path, home: &Path, options: &[&str]) -> Self {
         let mut child = Command::new(program())
             .arg("--home")
             .arg(home)
-            .args(["serve", "--listen", "127.0.0.1:0", "--runbooks"])
+            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--runbooks"])
             .arg(runbooks)
             .args(options)
             .stdin(Stdio::null())

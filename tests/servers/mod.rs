@@ -15,6 +15,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, chown, geteuid};
 
 pub mod certificates;
+#[cfg(feature = "full")]
+pub mod glewlwyd;
 pub mod haproxy;
 pub mod host;
 #[cfg(feature = "mysql")]

@@ -13,12 +13,9 @@ use pointsman::runbook::reader::LARGEST_FILE;
 use super::planning::plan_text;
 
 /// What `pointsman check` does with one file: the one place that says how far these tests look. A name that begins with
-/// `people` is a roster file, one that begins with `signers` a file of keys.
+/// `people` is a roster file, one that begins with `signers` a file of keys, with `oidc` that of an identity provider.
 pub(crate) fn check_text(name: &str, text: &str) -> Report {
-    if name.starts_with("people") {
-        return parse_text(name, text);
-    }
-    if name.starts_with("signers") {
+    if ["people", "signers", "oidc"].iter().any(|kind| name.starts_with(kind)) {
         return parse_text(name, text);
     }
     plan_text(name, text, &root().join("tests/wrong")).1
@@ -32,6 +29,9 @@ fn parse_text(name: &str, text: &str) -> Report {
     }
     if name.starts_with("signers") {
         return pointsman::engine::check_signers(&source);
+    }
+    if name.starts_with("oidc") {
+        return pointsman::runbook::parse_identity_provider(&source).1;
     }
     pointsman::runbook::parse(&source).1
 }
@@ -182,6 +182,7 @@ fn the_examples_of_the_pages_are_wrong_and_right() {
             let name = match example.split([' ', '\n']).next() {
                 Some("persons:") => "people.yaml",
                 Some("alice") => "signers.yaml",
+                Some("issuer:") => "oidc.yaml",
                 _ => "example.yaml",
             };
             let report = parse_text(name, example);

@@ -33,4 +33,6 @@ super::codes! {
     230 DEPUTY "a deputy who is no other person of the roster";
     231 KEYS_LINE "a line of a file of keys that cannot be read";
     232 HEARTBEAT "a heartbeat that is too long or too short";
+    233 ADDRESS "an address that is not protected, or not whole";
+    234 CLAIM_TWICE "somebody who signs in and would be two persons";
 }

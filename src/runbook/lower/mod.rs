@@ -3,6 +3,7 @@
 mod block;
 mod expectation;
 mod form;
+mod identity_provider;
 mod interlock;
 mod param;
 mod profile;
@@ -15,7 +16,7 @@ use super::document::{Defaults, Move, OnFailureChoice, Profile, RetryRule, Rollb
 use super::{Node, language, reader};
 use crate::diagnostic::code::document as code;
 use crate::diagnostic::{Diagnostic, Report, Source, SourceSpan};
-use crate::model::{Digest, RoleName, Roster, TargetName, Value};
+use crate::model::{Digest, IdentityProvider, RoleName, Roster, TargetName, Value};
 use block::Block;
 
 /// Reads a runbook.
@@ -30,6 +31,12 @@ pub fn parse(source: &Source) -> (Option<Runbook>, Report) {
 pub fn parse_roster(source: &Source) -> (Option<Roster>, Report) {
     let (roster, report) = read_with(source, Lowering::roster);
     (roster.filter(|_| !report.has_errors()), report)
+}
+
+/// Reads the file of an identity provider. One comes only with a report that has no errors.
+pub fn parse_identity_provider(source: &Source) -> (Option<IdentityProvider>, Report) {
+    let (provider, report) = read_with(source, Lowering::identity_provider);
+    (provider.filter(|_| !report.has_errors()), report)
 }
 
 /// Reads a profile. One comes only with a report that has no errors.

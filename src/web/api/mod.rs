@@ -2,6 +2,7 @@
 
 pub mod figures;
 pub mod gates;
+pub mod oidc;
 pub mod openapi;
 pub mod orders;
 pub mod replay;

@@ -56,9 +56,16 @@ fn operation(route: &Route) -> Value {
             "description": "`patch` with the number of its last record as id; `reset` where everything has to be asked for anew",
             "content": { "text/event-stream": { "schema": { "type": "string" } } },
         }),
+        (None, path) if path.starts_with("/api/v1/oidc/") => {
+            json!({ "description": "To the provider, to the console, or to its sign-in page, which says why not" })
+        }
         (None, _) => json!({ "description": "Done" }),
     };
-    let status = if route.answer == Some("Started") { "201" } else { "200" };
+    let status = match route.path {
+        path if path.starts_with("/api/v1/oidc/") => "303",
+        _ if route.answer == Some("Started") => "201",
+        _ => "200",
+    };
     let mut operation = json!({
         "summary": route.summary,
         "x-access": route.access.word(),
@@ -105,6 +112,7 @@ fn schemas() -> Value {
     let number = json!({ "type": "integer" });
     let codes: Vec<&str> = Problem::CODES.iter().map(|(code, _)| *code).collect();
     let user = json!({ "type": ["object", "null"], "properties": { "name": text(), "person": text_or_null(), "may": { "enum": ["view", "operate"] } } });
+    let provider = json!({ "type": ["object", "null"], "properties": { "name": text(), "start": text() } });
     let step = |rest: &str| json!({ "type": "object", "description": format!("about one step{rest}"), "required": ["step"] });
     let orders = json!({
         "description": "One order, under its name; the same as on the command line",
@@ -120,7 +128,7 @@ fn schemas() -> Value {
         ],
     });
     json!({
-        "Session": object("Who is signed in", &[("user", user), ("csrf", text_or_null()), ("mode", json!({ "enum": ["local", "users"] })), ("version", text()), ("now", moment.clone())]),
+        "Session": object("Who is signed in", &[("user", user), ("csrf", text_or_null()), ("mode", json!({ "enum": ["local", "users", "provider"] })), ("provider", provider), ("version", text()), ("now", moment.clone())]),
         "SignIn": object("`user` and `password`, or `ticket`", &[("user?", text()), ("password?", text()), ("ticket?", text())]),
         "Runs": object("Every run, the newest first, each as `pointsman status --json` lists it", &[("runs", list(any.clone())), ("now", moment.clone())]),
         "Night": object("Where a run stands; docs/console.md tells what is in it", &[("seq", number.clone()), ("run", text()), ("runbook", text()), ("steps", list(any.clone())), ("graph", any.clone())]),

@@ -9,7 +9,7 @@ import { available } from "./passkey.js";
 import { replayPage } from "./replay.js";
 import { runsPage } from "./runs.js";
 import { signInPage } from "./sign_in.js";
-import { LANGUAGES, keep, language, load, preferred, t } from "./words.js";
+import { LANGUAGES, keep, language, load, maybe, preferred, t } from "./words.js";
 
 const root = document.getElementById("console");
 let session = { user: null };
@@ -31,6 +31,16 @@ async function begin() {
     } catch (problem) {
       session.problem = problem.message;
     }
+  }
+  const refused = /^#refused=(\w+)$/.exec(location.hash);
+  if (refused) {
+    history.replaceState(null, "", "/");
+    session.problem = maybe(`refused.${refused[1]}`, t("refused.unproven"));
+  }
+  const after = sessionStorage.getItem("after");
+  if (session.user && after) {
+    sessionStorage.removeItem("after");
+    if (!location.hash) history.replaceState(null, "", `/${/^#\/runs\/.+$/.test(after) ? after : ""}`);
   }
   bindKeys(() => page ?? {});
   addEventListener("hashchange", show);
@@ -59,8 +69,9 @@ function skip(event, main) {
 }
 
 /** Whoever is not signed in any more signs in again. */
-async function leave() {
+async function leave(farewell) {
   session = await api.session().catch(() => ({ user: null }));
+  session.farewell = typeof farewell === "string" ? farewell : null;
   await show();
 }
 
@@ -75,7 +86,7 @@ function top() {
     session.user.may !== "view" &&
       available() &&
       h("button", { type: "button", class: "quiet", id: "new-passkey", onclick: () => passkeySheet(session) }, t("passkey")),
-    session.mode !== "local" && h("button", { type: "button", class: "quiet", onclick: signOut }, t("sign_out")),
+    (session.mode !== "local" || session.user.person) && h("button", { type: "button", class: "quiet", onclick: signOut }, t("sign_out")),
   ];
   return h(
     "header",
@@ -97,8 +108,8 @@ async function speak(tag) {
 }
 
 async function signOut() {
-  await api.signOut().catch(() => null);
-  await leave();
+  const said = await api.signOut().catch(() => null);
+  await leave(said?.farewell);
 }
 
 begin();

@@ -1,4 +1,4 @@
-// Signing in: with a name and a password, or with the ticket that the command line printed.
+// Signing in: at an identity provider, with a name and a password, or with the ticket that the command line printed.
 
 import * as api from "./api.js";
 import { h, say } from "./dom.js";
@@ -14,9 +14,10 @@ export function signInPage(main, session, signedIn) {
   const fields = local
     ? [h("p", {}, t("sign_in.ticket_how")), h("label", { for: "ticket" }, t("sign_in.ticket")), ticket]
     : [h("label", { for: "user" }, t("sign_in.user")), user, h("label", { for: "password" }, t("sign_in.password")), password];
-  const form = h("form", { class: "sheet", onsubmit: submit }, h("h1", {}, t("sign_in")), fields, send, trouble);
-  main.append(form);
-  (local ? ticket : user).focus();
+  const elsewhere = session.provider && provider(session.provider);
+  const form = session.mode === "provider" ? null : h("form", { onsubmit: submit }, elsewhere && h("p", { class: "or" }, t("sign_in.or")), fields, send);
+  main.append(h("div", { class: "sheet" }, h("h1", {}, t("sign_in")), elsewhere, form, trouble, session.farewell && farewell(session)));
+  (form ? (local ? ticket : user) : document.getElementById("provider"))?.focus();
 
   async function submit(event) {
     event.preventDefault();
@@ -31,4 +32,16 @@ export function signInPage(main, session, signedIn) {
     }
   }
   return { title: t("sign_in") };
+}
+
+/** The way to the provider. Which run is shown stays here, and is shown again afterwards. */
+function provider({ name, start }) {
+  const keep = () => sessionStorage.setItem("after", location.hash);
+  return h("p", {}, h("a", { class: "button main", id: "provider", href: start, onclick: keep }, t("sign_in.provider", { name })));
+}
+
+/** Whoever came through the provider is still signed in there. */
+function farewell({ farewell, provider }) {
+  const name = provider?.name ?? "";
+  return h("p", { class: "faint", id: "farewell" }, t("sign_out.provider_how", { name }), " ", h("a", { href: farewell }, t("sign_out.provider", { name })));
 }

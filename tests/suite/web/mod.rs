@@ -2,6 +2,8 @@
 
 mod api;
 mod guarded;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod passkeys;
 mod replaying;
 mod signing_in;
@@ -19,7 +21,7 @@ use pointsman::engine::Home;
 use pointsman::log::token::Tokens;
 use pointsman::model::{Timestamp, Value};
 use pointsman::views::Invocation;
-use pointsman::web::session::Lasting;
+use pointsman::web::session::{Ground, Lasting};
 use pointsman::web::{Console, May, Settings, Users, Who, app};
 use serde_json::json;
 use tower::ServiceExt as _;
@@ -32,6 +34,8 @@ pub struct Bench {
     pub console: Arc<Console>,
     pub app: Router,
     pub folder: tempfile::TempDir,
+    /// A folder that goes when this does.
+    pub beside: Option<tempfile::TempDir>,
     clock: Arc<AtomicI64>,
 }
 
@@ -61,12 +65,15 @@ impl Bench {
         let mut users = Users::default();
         users.set("alice", PASSWORD, May::Operate).unwrap();
         users.set("wall", PASSWORD, May::View).unwrap();
+        let file = folder.path().join("users.yaml");
+        users.store(&file).unwrap();
         let mut settings = Settings {
             home: Home::new(folder.path().join("home")),
             how: Invocation::default(),
             program: env!("CARGO_BIN_EXE_pointsman").into(),
             runbooks: Some(folder.path().join("runbooks")),
-            users: Some(users),
+            users: Some(Arc::new(Users::open(&file).unwrap())),
+            oidc: None,
             login: "ops".to_owned(),
             lasting: Lasting::default(),
             origins: [ORIGIN.to_owned()].into(),
@@ -77,7 +84,7 @@ impl Bench {
         let console = Arc::new(Console::new(settings));
         let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 40_000);
         let app = app(console.clone()).layer(MockConnectInfo(peer));
-        Self { console, app, folder, clock }
+        Self { console, app, folder, beside: None, clock }
     }
 
     pub fn pass(&self, seconds: i64) {
@@ -86,7 +93,7 @@ impl Bench {
 
     pub fn session(&self, may: May) -> Signed {
         let who = Who::Starter { login: "ops".to_owned() };
-        let (token, visitor) = self.console.sessions.begin(who, may, self.console.now()).unwrap();
+        let (token, visitor) = self.console.sessions.begin(who, may, Ground::Link, self.console.now()).unwrap();
         Signed { cookie: format!("{}={token}", self.console.cookie()), csrf: visitor.csrf }
     }
 

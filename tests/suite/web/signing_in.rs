@@ -6,6 +6,7 @@ use pointsman::engine::logbook;
 use pointsman::log::diary::Entry;
 use pointsman::log::store::Origin;
 use pointsman::log::{Log, LogFolder};
+use pointsman::web::{May, Users};
 use serde_json::json;
 
 use super::{Bench, ORIGIN, PASSWORD, Reply, Signed, ours};
@@ -64,6 +65,35 @@ async fn a_password_signs_in_and_a_session_of_before_ends() {
         assert!(std::time::Instant::now() < end, "{:?} in the diary", written());
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn the_file_of_users_is_read_again_and_sessions_of_changed_users_end() {
+    let bench = Bench::new();
+    let file = bench.folder.path().join("users.yaml");
+    let sign_in = async |user: &str, password: &str| {
+        let reply = bench.post("/api/v1/session", None, json!({ "user": user, "password": password })).await;
+        (reply.status == 200).then(|| signed(&reply)).ok_or(reply.status.as_u16())
+    };
+    let looks = async |session: &Signed| bench.get("/api/v1/runs", session).await.status.as_u16();
+    let (alice, wall) = (sign_in("alice", PASSWORD).await.unwrap(), sign_in("wall", PASSWORD).await.unwrap());
+    let mut users = Users::load(&file).unwrap();
+    users.set("bob", "another long password", May::View).unwrap();
+    users.remove("wall");
+    users.store(&file).unwrap();
+    assert_eq!((looks(&alice).await, looks(&wall).await), (200, 401), "alice stayed, wall was removed");
+    assert_eq!(sign_in("wall", PASSWORD).await.err(), Some(401));
+    let bob = sign_in("bob", "another long password").await.unwrap();
+    users.set("alice", "the password is another", May::Operate).unwrap();
+    users.set("bob", "another long password", May::Operate).unwrap();
+    users.store(&file).unwrap();
+    assert_eq!((looks(&alice).await, looks(&bob).await), (401, 401), "a password and what somebody may do were changed");
+    let bob = sign_in("bob", "another long password").await.unwrap();
+    // A file that cannot be understood throws nobody out, and lets nobody in.
+    std::fs::write(&file, "users: [").unwrap();
+    assert_eq!((looks(&bob).await, sign_in("bob", "another long password").await.err()), (200, Some(500)));
+    users.store(&file).unwrap();
+    assert!(sign_in("bob", "another long password").await.is_ok());
 }
 
 #[tokio::test]
