@@ -1,4 +1,4 @@
-//! Night 2: PostgreSQL to PostgreSQL behind pgbouncer. Clients see a pause, and no error.
+//! Night 2: PostgreSQL 15 to 17 behind pgbouncer. Clients see a pause, and no error.
 
 use std::time::{Duration, Instant};
 
@@ -6,6 +6,8 @@ use crate::load::payments_pg::{address, found, pay};
 use crate::load::{Answer, Crew, Ledger, Rate, Verdict};
 use crate::night::{Night, ends_on_the_new_side, is_finished_everywhere, rolls_back_everywhere, whole};
 use crate::sandbox::Sandbox;
+use crate::servers::newer::not_brought;
+use crate::servers::postgres::newer_programs;
 use crate::shop::Side;
 use crate::story::{failed_after, killed_both_ways, killed_in};
 
@@ -41,7 +43,8 @@ impl Night for Shop {
     const SERVERS: &'static [(&'static str, &'static str)] = &[("pgbouncer", "pgbouncer"), ("initdb", "postgresql-15")];
 
     fn open() -> Self {
-        let sandbox = Sandbox::up(Self::NAME);
+        let newer = (!not_brought("trixie", "PostgreSQL 17")).then(|| ("NEW_PG_BIN", newer_programs("17")));
+        let sandbox = Sandbox::up_with(Self::NAME, newer.into_iter().collect());
         let payments = Ledger::default();
         let entry = address(sandbox.port(2), "shop_app", &sandbox.secret("APP_PASSWORD"));
         let crews = vec![pay(entry, &Rate { clients: 10, per_second: 500 }, &payments)];

@@ -11,16 +11,23 @@ pub struct Sandbox {
     script: PathBuf,
     folder: tempfile::TempDir,
     base: u16,
+    /// What the script is told besides.
+    told: Vec<(&'static str, PathBuf)>,
     _held: File,
 }
 
 impl Sandbox {
     /// Starts the servers of `runbooks/<night>`.
     pub fn up(night: &str) -> Self {
+        Self::up_with(night, Vec::new())
+    }
+
+    /// The same, with variables by which the script chooses its programs.
+    pub fn up_with(night: &str, told: Vec<(&'static str, PathBuf)>) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks").join(night).join("sandbox");
         let folder = tempfile::Builder::new().prefix("pointsman-night-").tempdir().unwrap();
         let (base, held) = free_ports();
-        let sandbox = Self { script, folder, base, _held: held };
+        let sandbox = Self { script, folder, base, told, _held: held };
         sandbox.call(&["up"]);
         sandbox
     }
@@ -48,9 +55,15 @@ impl Sandbox {
     pub fn caller(&self, args: &[&str]) -> impl Fn() -> String + Send + 'static {
         let (script, folder, base) = (self.script.clone(), self.path(), self.base.to_string());
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let told = self.told.clone();
         move || {
             let mut command = Command::new(&script);
-            command.args(&args).env("SANDBOX_DIR", &folder).env("SANDBOX_BASE_PORT", &base).stdin(Stdio::null());
+            command
+                .args(&args)
+                .env("SANDBOX_DIR", &folder)
+                .env("SANDBOX_BASE_PORT", &base)
+                .envs(told.iter().cloned())
+                .stdin(Stdio::null());
             let output = command.output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "sandbox {} ended with {}:\n{said}", args.join(" "), output.status);

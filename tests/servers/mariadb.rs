@@ -22,7 +22,21 @@ pub struct MariaDb {
     daemon: Daemon,
     folder: Folder,
     options: Vec<String>,
+    brand: Brand,
 }
+
+/// What differs between the servers that speak this protocol, before a word is said.
+#[derive(Clone, Copy)]
+pub(super) struct Brand {
+    /// Whether it is MySQL.
+    pub(super) mysql: bool,
+    /// The data folder that every server starts from.
+    pub(super) template: fn() -> PathBuf,
+    /// The program and its options for a folder and a port.
+    pub(super) argv: fn(&Folder, u16) -> Vec<String>,
+}
+
+const MARIADB: Brand = Brand { mysql: false, template, argv };
 
 impl MariaDb {
     /// A server with an empty data folder. Its server id is its port.
@@ -32,25 +46,37 @@ impl MariaDb {
 
     /// The same with more options, such as `--read-only=1`.
     pub async fn start_with(options: &[&str]) -> Self {
-        Self::in_folder(Folder::of("mysql"), options.iter().map(|option| (*option).to_owned()).collect()).await
+        Self::of(MARIADB, options).await
+    }
+
+    /// A server of this brand.
+    pub(super) async fn of(brand: Brand, options: &[&str]) -> Self {
+        Self::in_folder(brand, Folder::of("mysql"), options.iter().map(|option| (*option).to_owned()).collect()).await
     }
 
     /// A server that speaks TLS with a certificate for `localhost` and 127.0.0.1; its authority is in [`MariaDb::authority`].
     pub async fn start_with_tls(options: &[&str]) -> Self {
+        Self::of_with_tls(MARIADB, options).await
+    }
+
+    /// The same of this brand.
+    pub(super) async fn of_with_tls(brand: Brand, options: &[&str]) -> Self {
         let folder = Folder::of("mysql");
         certificates(folder.path(), "mysql", "DNS:localhost,IP:127.0.0.1");
         let mut all: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         for (option, file) in [("ssl-ca", "ca.pem"), ("ssl-cert", "server.pem"), ("ssl-key", "server.key")] {
             all.push(format!("--{option}={}", folder.join(file).display()));
         }
-        Self::in_folder(folder, all).await
+        Self::in_folder(brand, folder, all).await
     }
 
-    async fn in_folder(folder: Folder, options: Vec<String>) -> Self {
-        copy(&template(), &folder.join("data"));
+    async fn in_folder(brand: Brand, folder: Folder, options: Vec<String>) -> Self {
+        copy(&(brand.template)(), &folder.join("data"));
+        // Where MySQL keeps who it is; without it a copy becomes somebody else.
+        let _ = std::fs::remove_file(folder.join("data/auto.cnf"));
         let port = free_port();
-        let daemon = daemon(&folder, port, &options);
-        let mut server = Self { port, server_id: u32::from(port), daemon, folder, options };
+        let daemon = daemon(brand, &folder, port, &options);
+        let mut server = Self { port, server_id: u32::from(port), daemon, folder, options, brand };
         server.ready().await;
         server
     }
@@ -63,6 +89,17 @@ impl MariaDb {
     /// The server's own socket, by which root needs no password.
     pub fn socket(&self) -> PathBuf {
         self.folder.join("mysql.sock")
+    }
+
+    /// Whether this is a MySQL.
+    pub const fn is_mysql(&self) -> bool {
+        self.brand.mysql
+    }
+
+    /// Everything that it has in its log.
+    pub async fn logged(&self) -> String {
+        let variable = if self.is_mysql() { "gtid_executed" } else { "gtid_binlog_pos" };
+        self.one::<String>(&format!("SELECT @@global.{variable}")).await.replace('\n', "")
     }
 
     /// Where its databases are, each a folder.
@@ -172,7 +209,7 @@ impl MariaDb {
 
     /// Starts it again after [`MariaDb::kill`] or [`MariaDb::stop`], on the same port with the same data.
     pub async fn start_again(&mut self) {
-        self.daemon = daemon(&self.folder, self.port, &self.options);
+        self.daemon = daemon(self.brand, &self.folder, self.port, &self.options);
         self.ready().await;
     }
 
@@ -190,56 +227,61 @@ async fn connect(socket: &Path) -> Result<Conn, mysql_async::Error> {
     Conn::new(OptsBuilder::default().socket(Some(socket.display().to_string())).user(Some("root"))).await
 }
 
-fn daemon(folder: &Folder, port: u16, options: &[String]) -> Daemon {
+fn daemon(brand: Brand, folder: &Folder, port: u16, options: &[String]) -> Daemon {
     let at = |name: &str| folder.join(name).display().to_string();
-    let mut argv: Vec<String> = ["mariadbd", "--no-defaults", "--bind-address=127.0.0.1"].map(str::to_owned).into();
+    let mut argv = (brand.argv)(folder, port);
+    argv.extend(["--bind-address=127.0.0.1", "--log-bin=bin", "--relay-log=relay", "--skip-name-resolve"].map(str::to_owned));
     argv.extend([format!("--port={port}"), format!("--server-id={port}"), format!("--datadir={}", at("data"))]);
     // A server that starts removes every temporary table from its folder for them, those of other servers too.
     argv.push(format!("--tmpdir={}", folder.path().display()));
     argv.extend([format!("--socket={}", at("mysql.sock")), format!("--pid-file={}", at("mysql.pid"))]);
-    argv.extend(
-        [
-            "--log-bin=bin",
-            "--relay-log=relay",
-            "--binlog-format=ROW",
-            "--gtid-strict-mode=1",
-            "--log-slave-updates=1",
-            "--skip-name-resolve",
-            "--slave-net-timeout=5",
-            // A test kills servers and never the machine: what the kernel has is safe enough.
-            "--sync-binlog=0",
-            "--sync-frm=0",
-            "--innodb-flush-method=nosync",
-            "--innodb-flush-log-at-trx-commit=2",
-        ]
-        .map(str::to_owned),
-    );
-    argv.extend(SMALL.map(str::to_owned));
+    // A test kills servers and never the machine: what the kernel has is safe enough.
+    argv.extend(["--sync-binlog=0", "--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=2"].map(str::to_owned));
     argv.extend(options.iter().cloned());
-    Daemon::start(Start { name: "mariadb", user: "mysql", folder: folder.path(), argv, env: Vec::new() })
+    Daemon::start(Start { name: "mysql", user: "mysql", folder: folder.path(), argv, env: Vec::new() })
+}
+
+fn argv(_: &Folder, _: u16) -> Vec<String> {
+    let options = [
+        "mariadbd",
+        "--no-defaults",
+        "--binlog-format=ROW",
+        "--gtid-strict-mode=1",
+        "--log-slave-updates=1",
+        "--slave-net-timeout=5",
+        "--sync-frm=0",
+    ];
+    options.into_iter().chain(SMALL).map(str::to_owned).collect()
 }
 
 /// What keeps a data folder small.
 const SMALL: [&str; 2] = ["--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M"];
 
-/// The data folder that every server starts from: made once per build folder, by whoever comes first.
 fn template() -> PathBuf {
+    made_once("mariadb-template", |folder| {
+        let mut command = Command::new("mariadb-install-db");
+        command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]).args(SMALL);
+        if geteuid().is_root() {
+            command.arg("--user=root");
+        }
+        command.arg(format!("--datadir={}", folder.display()));
+        command
+    })
+}
+
+/// A data folder that a program makes, once per build folder, by whoever comes first.
+pub(super) fn made_once(name: &str, program: impl FnOnce(&Path) -> Command) -> PathBuf {
     let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     std::fs::create_dir_all(&home).unwrap();
-    let lock = std::fs::File::create(home.join("mariadb-template.lock")).unwrap();
+    let lock = std::fs::File::create(home.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
-    let (done, making) = (home.join("mariadb-template"), home.join("mariadb-template.making"));
+    let (done, making) = (home.join(name), home.join(format!("{name}.making")));
     if done.exists() {
         return done;
     }
     let _ = std::fs::remove_dir_all(&making);
-    let mut command = Command::new("mariadb-install-db");
-    command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]).args(SMALL);
-    if geteuid().is_root() {
-        command.arg("--user=root");
-    }
-    let made = command.arg(format!("--datadir={}", making.display())).output().unwrap();
-    assert!(made.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&made.stderr));
+    let made = program(&making).output().unwrap();
+    assert!(made.status.success(), "{name}: {}", String::from_utf8_lossy(&made.stderr));
     std::fs::rename(&making, &done).unwrap();
     done
 }

@@ -22,6 +22,9 @@ pub mod host;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
 mod missing;
+#[cfg(feature = "mysql")]
+pub mod mysql;
+pub mod newer;
 pub mod nginx;
 pub mod pgbouncer;
 pub mod postgres;

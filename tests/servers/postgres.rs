@@ -1,5 +1,5 @@
-//! PostgreSQL 15: initialised once per machine and user, copied for every server. Each copy gets a system identifier of its own,
-//! so that two servers are never taken for one.
+//! PostgreSQL: initialised once per machine and user, copied for every server. Each copy gets a system identifier of its own,
+//! so that two servers are never taken for one. It is version 15, or the one that `POINTSMAN_TEST_POSTGRES` names.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,8 +14,19 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use super::certificates::certificates;
 use super::{Daemon, Folder, Start, free_port, give};
 
-/// The Debian package's programs.
-pub const BIN: &str = "/usr/lib/postgresql/15/bin";
+/// The programs of this release of Debian.
+const BIN: &str = "/usr/lib/postgresql/15/bin";
+
+/// The version under test.
+pub fn version() -> String {
+    std::env::var("POINTSMAN_TEST_POSTGRES").unwrap_or_else(|_| "15".to_owned())
+}
+
+/// The programs of a version that this release does not have, from a newer one.
+pub fn newer_programs(version: &str) -> PathBuf {
+    super::newer::folder("trixie").join(format!("usr/lib/postgresql/{version}/bin"))
+}
+
 /// The system's user of the server where the test is root.
 pub const OWNER: &str = "postgres";
 /// The superuser of every server, and its password.
@@ -228,7 +239,9 @@ impl Drop for Postgres {
 }
 
 fn program(name: &str) -> String {
-    format!("{BIN}/{name}")
+    let version = version();
+    let folder = if version == "15" { PathBuf::from(BIN) } else { newer_programs(&version) };
+    shown(&folder.join(name))
 }
 
 fn shown(path: &Path) -> String {
@@ -251,7 +264,7 @@ fn run_in(folder: &Path, name: &str, args: &[&str]) {
 
 /// The data folder that every server starts from; made by the first test of this machine and user, and complete once it has its name.
 fn template() -> PathBuf {
-    let root = std::env::temp_dir().join(format!("pointsman-test-postgres-15-{}", geteuid()));
+    let root = std::env::temp_dir().join(format!("pointsman-test-postgres-{}-{}", version(), geteuid()));
     std::fs::create_dir_all(&root).unwrap();
     give(&root, OWNER);
     let lock = File::options().create(true).truncate(false).write(true).open(root.join("lock")).unwrap();
@@ -277,7 +290,7 @@ fn renew_identifier(folder: &Folder, data: &Path) {
     let path = data.join("global/pg_control");
     let mut bytes = std::fs::read(&path).unwrap();
     let sum_at = (8..1024).step_by(4).find(|at| crc32c::crc32c(&bytes[..*at]).to_le_bytes() == bytes[*at..at + 4]);
-    let sum_at = sum_at.expect("the control file of PostgreSQL 15 carries its checksum");
+    let sum_at = sum_at.expect("the control file of PostgreSQL carries its checksum");
     let mut fresh = [0; 8];
     getrandom::fill(&mut fresh).unwrap();
     fresh[7] &= 0x7f;
