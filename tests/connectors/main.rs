@@ -18,6 +18,8 @@ mod mysql_events;
 #[cfg(feature = "mysql")]
 mod mysql_freeze;
 #[cfg(feature = "mysql")]
+mod mysql_itself;
+#[cfg(feature = "mysql")]
 mod mysql_pair;
 #[cfg(feature = "mysql")]
 mod mysql_privileges;

@@ -32,7 +32,7 @@ pub async fn events(server: &MariaDb) -> BTreeMap<String, String> {
                DATABASE_COLLATION) FROM information_schema.events";
     let mut world: BTreeMap<String, String> = server.rows::<(String, String)>(sql).await.into_iter().collect();
     world.insert("scheduler".to_owned(), server.one("SELECT @@global.event_scheduler").await);
-    world.insert("fence".to_owned(), server.one("SELECT @@global.gtid_binlog_pos").await);
+    world.insert("fence".to_owned(), server.logged().await);
     world
 }
 

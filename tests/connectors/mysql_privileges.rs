@@ -10,19 +10,26 @@ use crate::servers::missing;
 
 const REPLICATION_PAGE: &str = include_str!("../../docs/connectors/mysql-replication.md");
 const ROWS_PAGE: &str = include_str!("../../docs/connectors/mysql-rows.md");
-const PASSWORD: &str = "l3ast";
+pub const PASSWORD: &str = "l3ast";
 
-/// The account with what a page lists for an action, and nothing more.
-fn account(page: &str, action: &str) -> String {
+/// The account with what a page lists for an action, and nothing more; `making` begins its statement.
+pub fn listed(page: &str, action: &str, making: &str) -> String {
     let listed = page.lines().filter_map(|line| {
-        line.strip_prefix("GRANT ")?.split_once("; -- ").or_else(|| {
-            let (grant, actions) = line.strip_prefix("GRANT ")?.split_once(';')?;
-            Some((grant, actions.trim().strip_prefix("-- ")?))
-        })
+        let (grant, actions) = line.strip_prefix("GRANT ")?.split_once(';')?;
+        Some((grant, actions.trim().strip_prefix("-- ")?))
     });
-    let grants: Vec<_> = listed.filter(|(_, actions)| actions.split(", ").any(|named| named.trim() == action)).collect();
+    let (dialect, action) = action.split_once(": ").map_or((None, action), |(dialect, action)| (Some(dialect), action));
+    let means = |actions: &str| {
+        let (of, actions) = actions.split_once(": ").map_or((None, actions), |(of, actions)| (Some(of), actions));
+        of == dialect && actions.split(", ").any(|named| named.trim() == action)
+    };
+    let grants: Vec<_> = listed.filter(|(_, actions)| means(actions)).collect();
     assert_eq!(grants.len(), 1, "the page lists {action} once");
-    format!("CREATE OR REPLACE USER pointsman@'%' IDENTIFIED BY '{PASSWORD}'; GRANT {}", grants[0].0)
+    format!("{making} pointsman@'%' IDENTIFIED BY '{PASSWORD}'; GRANT {}", grants[0].0)
+}
+
+fn account(page: &str, action: &str) -> String {
+    listed(page, action, "CREATE OR REPLACE USER")
 }
 
 fn bench(servers: &[(&str, &MariaDb)]) -> Bench {
@@ -35,7 +42,7 @@ fn bench(servers: &[(&str, &MariaDb)]) -> Bench {
 }
 
 /// Every verb, and the way back where there is one.
-async fn all_verbs(action: &dyn Act, call: &Call, undo: bool) {
+pub async fn all_verbs(action: &dyn Act, call: &Call, undo: bool) {
     let name = action.name();
     action.inspect(call).await.unwrap_or_else(|error| panic!("inspect {name}: {error}"));
     let (snapshot, ..) = attempt(action, call).await.unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -11,9 +11,9 @@ use crate::servers::mariadb::MariaDb;
 use crate::servers::{give, missing};
 
 /// The account that compares, and nothing more.
-const READER: &str = "CREATE USER reader@'%' IDENTIFIED BY 'r3ader'; GRANT SELECT ON *.* TO reader@'%'";
+pub const READER: &str = "CREATE USER reader@'%' IDENTIFIED BY 'r3ader'; GRANT SELECT ON *.* TO reader@'%'";
 
-fn server(bench: &mut Bench, name: &str, server: &MariaDb, database: &str) {
+pub fn server(bench: &mut Bench, name: &str, server: &MariaDb, database: &str) {
     let url = format!("mysql://reader@127.0.0.1:{}/{database}", server.port);
     bench.target(name, "mysql", json!({ "url": url, "password": "r3ader" }));
 }
@@ -41,7 +41,7 @@ async fn check(call: &Call) -> Result<Applied, ActionError> {
     attempt(&CheckTables, call).await.map(|(_, applied, _)| applied)
 }
 
-const SHOP: &str = "CREATE DATABASE shop; CREATE DATABASE other;
+pub const SHOP: &str = "CREATE DATABASE shop; CREATE DATABASE other;
     CREATE TABLE shop.orders (id BIGINT UNSIGNED PRIMARY KEY, cents DECIMAL(20,4), rate DOUBLE, sku VARCHAR(20) COLLATE utf8mb4_general_ci,
         raw VARBINARY(8), at DATETIME(6), flags BIT(5));
     INSERT INTO shop.orders VALUES (1, 9007199254740993.0001, 0.5, 'b', x'00ff', '2026-11-21 03:00:00.5', b'101'),

@@ -23,9 +23,9 @@ pub(super) struct Bypass {
 const SEEING: [&str; 5] = ["SELECT", "PROCESS", "SHOW VIEW", "TRIGGER", "EVENT"];
 
 /// With these an account can give itself what was taken away, or act as somebody else.
-const POWERS: [&str; 5] = ["SUPER", "CREATE USER", "SET USER", "SET_USER_ID", "ROLE_ADMIN"];
+const POWERS: [&str; 6] = ["SUPER", "CREATE USER", "SET USER", "SET_USER_ID", "SET_ANY_DEFINER", "ROLE_ADMIN"];
 
-/// With these an account writes to a server that is read-only.
+/// With these an account writes to a server that is read-only; `super_read_only` of MySQL stops them too.
 const PAST_READ_ONLY: [&str; 3] = ["READ_ONLY ADMIN", "SUPER", "CONNECTION_ADMIN"];
 
 /// All ways past the freeze that are not accepted.
@@ -106,7 +106,8 @@ impl Rest<'_> {
     }
 
     fn accounts(&self, order: &Order, found: &mut Vec<Bypass>) {
-        let Scope { frozen, databases, grants, own, .. } = self.scope;
+        let Scope { frozen, databases, grants, own, switches, .. } = self.scope;
+        let passable = order.server && switches.super_read_only.is_none();
         let mut add = |name: String, why: &str, owner: &Account| {
             found.push(Bypass { name, why: why.to_owned(), owner: owner.label() });
         };
@@ -116,7 +117,7 @@ impl Rest<'_> {
                 add(format!("account {}", account.label()), "the same clients may be let in as it, and it may write", account);
             }
             let past = grants.usable(account).any(|g| g.level == Level::Global && PAST_READ_ONLY.contains(&g.privilege.as_str()));
-            if order.server && account != own && past && grants.writes(account, databases) {
+            if passable && account != own && past && grants.writes(account, databases) {
                 add(format!("account {}", account.label()), "a read-only server does not stop it", account);
             }
         }
@@ -145,7 +146,7 @@ impl Rest<'_> {
                 let here = match &grant.level {
                     Level::Routine { name: granted, .. } => granted.eq_ignore_ascii_case(&name),
                     Level::Database { .. } | Level::Global => true,
-                    Level::Column { .. } | Level::Table { .. } => false,
+                    Level::Column { .. } | Level::Table { .. } | Level::Except { .. } => false,
                 };
                 here && grant.privilege == "EXECUTE" && self.scope.grants.reaches(grant, &db)
             };
@@ -199,7 +200,7 @@ impl Rest<'_> {
         let here = match &grant.level {
             Level::Column { table, .. } | Level::Table { table, .. } => table.eq_ignore_ascii_case(name),
             Level::Database { .. } | Level::Global => true,
-            Level::Routine { .. } => false,
+            Level::Routine { .. } | Level::Except { .. } => false,
         };
         here && grant.is_write() && self.scope.grants.reaches(grant, db)
     }

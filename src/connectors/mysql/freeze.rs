@@ -65,7 +65,7 @@ impl Inspect for FreezeWrites {
         statements.push("UNLOCK TABLES".to_owned());
         let mut undo = unlogged(order.binlog);
         undo.extend(second.statements_to(&scope.switches));
-        undo.extend(grants(&denied));
+        undo.extend(grants(&scope.given_back()));
         let sessions = cut::open(&mut session, &scope.logins).await?.len();
         let identity = session.identity();
         session.close().await;

@@ -32,15 +32,15 @@ fn missing_of(grants: &Grants, account: &Account, database: &str, wanted: &[Stri
         .iter()
         .filter_map(|grant| match &grant.level {
             Level::Database { pattern } => Some(pattern.as_str()),
-            Level::Column { .. } | Level::Routine { .. } | Level::Table { .. } | Level::Global => None,
+            Level::Except { .. } | Level::Column { .. } | Level::Routine { .. } | Level::Table { .. } | Level::Global => None,
         })
         .collect();
     let narrow = grants.name_as_pattern(database);
     // The name as it stands is what everybody writes, also where a part of it is a wildcard.
     let own = [narrow.as_str(), database].into_iter().find(|name| patterns.contains(name));
     let acting = own.or(patterns.first().copied());
-    let everywhere: BTreeSet<&str> =
-        held().filter(|grant| grant.level == Level::Global).map(|grant| grant.privilege.as_str()).collect();
+    let everywhere = held().filter(|grant| grant.level == Level::Global && grants.reaches(grant, database));
+    let everywhere: BTreeSet<&str> = everywhere.map(|grant| grant.privilege.as_str()).collect();
     let at = |pattern: &str| Level::Database { pattern: pattern.to_owned() };
     let acts = |privilege: &str| {
         everywhere.contains(privilege)

@@ -14,6 +14,8 @@ use crate::model::Value;
 /// the columns come first.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Level {
+    /// Not in this database, although everywhere: what MySQL calls a partial revoke. To give it is a REVOKE, to take it a GRANT.
+    Except { db: String },
     /// One column.
     Column { db: String, table: String, column: String },
     /// One routine: its kind as a statement says it.
@@ -60,11 +62,17 @@ const WRITES: [&str; 13] = [
 impl Grant {
     /// Whether data or its definition can be changed with it.
     pub(super) fn is_write(&self) -> bool {
-        WRITES.contains(&self.privilege.as_str())
+        !self.is_exception() && WRITES.contains(&self.privilege.as_str())
+    }
+
+    /// Whether it takes something away from a privilege that holds everywhere.
+    pub(super) const fn is_exception(&self) -> bool {
+        matches!(self.level, Level::Except { .. })
     }
 
     fn to_value(&self) -> Value {
         let mut value = match &self.level {
+            Level::Except { db } => json!({ "at": "except", "db": db }),
             Level::Column { db, table, column } => json!({ "at": "column", "db": db, "table": table, "column": column }),
             Level::Routine { db, name, kind } => json!({ "at": "routine", "db": db, "name": name, "kind": kind }),
             Level::Table { db, table } => json!({ "at": "table", "db": db, "table": table }),
@@ -79,6 +87,7 @@ impl Grant {
     fn from_value(value: &Value) -> Option<Self> {
         let text = |key: &str| value[key].as_str().map(str::to_owned);
         let level = match value["at"].as_str()? {
+            "except" => Level::Except { db: text("db")? },
             "column" => Level::Column { db: text("db")?, table: text("table")?, column: text("column")? },
             "routine" => Level::Routine { db: text("db")?, name: text("name")?, kind: text("kind")? },
             "table" => Level::Table { db: text("db")?, table: text("table")? },
@@ -95,7 +104,7 @@ impl Level {
         match self {
             Self::Column { db, table, .. } | Self::Table { db, table } => format!("{}.{}", quoted(db), quoted(table)),
             Self::Routine { db, name, kind } => format!("{kind} {}.{}", quoted(db), quoted(name)),
-            Self::Database { pattern } => format!("{}.*", quoted(pattern)),
+            Self::Database { pattern: name } | Self::Except { db: name } => format!("{}.*", quoted(name)),
             Self::Global => "*.*".to_owned(),
         }
     }
@@ -103,11 +112,12 @@ impl Level {
     /// What one statement can name together: columns of one table are one place.
     const fn rank(&self) -> u8 {
         match self {
-            Self::Column { .. } => 0,
-            Self::Routine { .. } => 1,
-            Self::Table { .. } => 2,
-            Self::Database { .. } => 3,
-            Self::Global => 4,
+            Self::Except { .. } => EXCEPTION,
+            Self::Column { .. } => 1,
+            Self::Routine { .. } => 2,
+            Self::Table { .. } => 3,
+            Self::Database { .. } => 4,
+            Self::Global => 5,
         }
     }
 }
@@ -125,24 +135,33 @@ pub(super) fn from_value(value: &Value) -> Result<BTreeSet<Grant>, ActionError> 
 
 /// The statements that take these away, narrow places first.
 pub(super) fn revokes<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Vec<String> {
-    let mut statements = Vec::new();
-    for ((_, place, account), grants) in places(grants) {
-        statements.push(format!("REVOKE {} ON {place} FROM {account}", privileges(&grants, true)));
-    }
-    statements
+    places(grants).into_iter().map(|(place, grants)| take(&place, &grants)).collect()
 }
 
 /// The statements that give these, wide places first, so that nothing narrow is shadowed meanwhile.
 pub(super) fn grants<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Vec<String> {
-    let mut statements = Vec::new();
-    for ((_, place, account), grants) in places(grants).into_iter().rev() {
-        let option = if grants.iter().any(|grant| grant.privilege == GRANT_OPTION) { " WITH GRANT OPTION" } else { "" };
-        statements.push(format!("GRANT {} ON {place} TO {account}{option}", privileges(&grants, false)));
+    places(grants).into_iter().rev().map(|(place, grants)| give(&place, &grants)).collect()
+}
+
+fn take(place: &Place, grants: &[&Grant]) -> String {
+    let (rank, at, account) = place;
+    let verb = if *rank == EXCEPTION { ("GRANT", "TO") } else { ("REVOKE", "FROM") };
+    format!("{} {} ON {at} {} {account}", verb.0, privileges(grants, true), verb.1)
+}
+
+fn give(place: &Place, grants: &[&Grant]) -> String {
+    let (rank, at, account) = place;
+    if *rank == EXCEPTION {
+        return format!("REVOKE {} ON {at} FROM {account}", privileges(grants, true));
     }
-    statements
+    let option = if grants.iter().any(|grant| grant.privilege == GRANT_OPTION) { " WITH GRANT OPTION" } else { "" };
+    format!("GRANT {} ON {at} TO {account}{option}", privileges(grants, false))
 }
 
 type Place = (u8, String, String);
+
+/// The rank of what is taken away from something that holds everywhere: given last, taken first.
+const EXCEPTION: u8 = 0;
 
 fn places<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> BTreeMap<Place, Vec<&'a Grant>> {
     let mut places: BTreeMap<Place, Vec<&Grant>> = BTreeMap::new();
@@ -192,6 +211,7 @@ mod tests {
             of(&wide, "GRANT OPTION"),
             of(&wide, "DELETE"),
             of(&Level::Global, "GRANT OPTION"),
+            of(&Level::Except { db: "wages".to_owned() }, "INSERT"),
             of(&one, "ALTER ROUTINE"),
         ]
         .into()
@@ -202,6 +222,7 @@ mod tests {
         assert_eq!(
             revokes(&all()),
             [
+                "GRANT INSERT ON `wages`.* TO `app`@`%`",
                 "REVOKE INSERT (`a`, `b`), UPDATE (`b`) ON `shop`.`orders` FROM `app`@`%`",
                 "REVOKE ALTER ROUTINE ON FUNCTION `shop`.`f` FROM `app`@`%`",
                 "REVOKE DELETE, GRANT OPTION ON `sh%`.* FROM `app`@`%`",
@@ -215,6 +236,7 @@ mod tests {
                 "GRANT DELETE ON `sh%`.* TO `app`@`%` WITH GRANT OPTION",
                 "GRANT ALTER ROUTINE ON FUNCTION `shop`.`f` TO `app`@`%`",
                 "GRANT INSERT (`a`, `b`), UPDATE (`b`) ON `shop`.`orders` TO `app`@`%`",
+                "REVOKE INSERT ON `wages`.* FROM `app`@`%`",
             ]
         );
     }

@@ -48,6 +48,7 @@ impl Grants {
         } else {
             let partial = session.value("SHOW GLOBAL VARIABLES WHERE Variable_name = 'partial_revokes' AND Value = 'ON'").await?;
             found.wildcards = partial.is_none();
+            found.read_exceptions(session).await?;
         }
         found.read_databases(session).await?;
         found.read_tables(session).await?;
@@ -91,6 +92,17 @@ impl Grants {
             for privilege in granted(&row) {
                 self.add(account.clone(), Level::Global, privilege);
             }
+        }
+        Ok(())
+    }
+
+    /// What MySQL's partial revokes take away from privileges that hold everywhere. Nothing else of the column is asked for: a second
+    /// password has its hash there.
+    async fn read_exceptions(&mut self, session: &mut Session) -> Result<(), StatementError> {
+        let sql = "SELECT u.User, u.Host, r.db, r.privilege FROM mysql.user u, JSON_TABLE(u.User_attributes, '$.Restrictions[*]' COLUMNS \
+                   (db VARCHAR(64) PATH '$.Database', NESTED PATH '$.Privileges[*]' COLUMNS (privilege VARCHAR(64) PATH '$'))) r";
+        for row in session.rows(sql).await? {
+            self.add(self.owner(&row), Level::Except { db: cell(&row, "db") }, cell(&row, "privilege"));
         }
         Ok(())
     }
@@ -146,6 +158,13 @@ impl Grants {
             let role = Account { role: maria, ..Account::new(cell(&row, "role"), cell(&row, "role_host")) };
             self.members.push((self.owner(&row), role));
         }
+        if !maria {
+            let mandatory = session.value("SELECT @@global.mandatory_roles").await?.unwrap_or_default();
+            for role in named_roles(&mandatory) {
+                let members = self.accounts.iter().filter(|account| **account != role);
+                self.members.extend(members.map(|account| (account.clone(), role.clone())));
+            }
+        }
         for row in session.rows("SELECT User, Host, Proxied_user, Proxied_host FROM mysql.proxies_priv").await? {
             let proxied = Account::new(cell(&row, "Proxied_user"), cell(&row, "Proxied_host"));
             self.proxies.push((self.owner(&row), proxied));
@@ -188,7 +207,11 @@ impl Grants {
             Level::Column { db, .. } | Level::Routine { db, .. } | Level::Table { db, .. } => db == database,
             Level::Database { pattern } if self.wildcards => like(pattern, database),
             Level::Database { pattern } => pattern == database,
-            Level::Global => true,
+            Level::Except { .. } => false,
+            Level::Global => {
+                let level = Level::Except { db: database.to_owned() };
+                !self.all.contains(&Grant { level, ..grant.clone() })
+            }
         }
     }
 
@@ -220,6 +243,15 @@ impl Grants {
         lines.sort_unstable();
         Ok(lines)
     }
+}
+
+/// The roles that everybody has, from the text of the variable: `` `auditor`@`%`, 'clerk' ``.
+fn named_roles(listed: &str) -> impl Iterator<Item = Account> + '_ {
+    let bare = |text: &str| text.trim().trim_matches(['`', '\'', '"']).to_owned();
+    listed.split(',').filter(|name| !name.trim().is_empty()).map(move |name| match name.rsplit_once('@') {
+        Some((user, host)) => Account::new(bare(user), bare(host)),
+        None => Account::new(bare(name), "%"),
+    })
 }
 
 fn cell(row: &Object, column: &str) -> String {
@@ -321,6 +353,8 @@ mod tests {
         let found = ["Insert", "Create_tmp_table", "Delete versioning rows", "Create View", "Grant"].map(privilege);
         assert_eq!(found, ["INSERT", "CREATE TEMPORARY TABLES", "DELETE HISTORY", "CREATE VIEW", "GRANT OPTION"]);
         assert_eq!(grantee("'app'@'%'"), Some(Account::new("app", "%")));
+        let roles: Vec<_> = super::named_roles("`auditor`@`10.%`, 'clerk'").collect();
+        assert_eq!(roles, [Account::new("auditor", "10.%"), Account::new("clerk", "%")]);
     }
 
     #[test]

@@ -134,6 +134,12 @@ impl Scope {
         held.iter().filter(|grant| self.holders.contains(&grant.account) && grant.is_write()).filter(inside).cloned().collect()
     }
 
+    /// What a thaw gives back: what is denied, and the exceptions from it, which go with what they are an exception from.
+    pub(super) fn given_back(&self) -> BTreeSet<Grant> {
+        let exceptions = self.held().into_iter().filter(Grant::is_exception);
+        self.denied().into_iter().chain(exceptions).collect()
+    }
+
     /// Everything that the holders have.
     pub(super) fn held(&self) -> BTreeSet<Grant> {
         self.grants.held_by(&self.holders)

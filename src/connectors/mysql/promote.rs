@@ -11,6 +11,7 @@ use super::gtid::Position;
 use super::replica::{EVERY, Replica, Thread, named};
 use super::session::{Session, open};
 use super::stop_replica::channel;
+use super::variable::Switches;
 use super::wait_replica::{applied, fence, not_a_replica};
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, own_target};
 use crate::model::{Finding, Span, Touch, Value};
@@ -18,13 +19,6 @@ use crate::model::{Finding, Span, Touch, Value};
 /// The action.
 #[derive(Debug)]
 pub struct Promote;
-
-const READ_ONLY: &str = "SELECT @@global.read_only AS read_only";
-
-async fn read_only(session: &mut Session) -> Result<bool, ActionError> {
-    let found = session.value(READ_ONLY).await?;
-    Ok(!matches!(found.as_deref(), Some("0" | "OFF")))
-}
 
 fn asked_fence(call: &Call, session: &Session) -> Result<Option<Position>, ActionError> {
     call.params.get("fence").map(|_| fence(call, session.dialect())).transpose()
@@ -72,16 +66,16 @@ impl Inspect for Promote {
             named(dialect, &channel, "STOP", ""),
             named(dialect, &channel, "RESET", " ALL"),
         ];
-        let was = read_only(&mut session).await?;
-        if call.params.flag("writable")? && was {
-            statements.push("SET GLOBAL read_only = 0".to_owned());
+        let was = Switches::read(&mut session).await?;
+        if call.params.flag("writable")? {
+            statements.extend(was.statements_to(&was.accepting()));
         }
         let blocker = |what: String| Blocker { what, owner: None };
         let gtid = (!replica.uses_gtid())
             .then(|| blocker("the replica does not use GTIDs: its place could not be found again".to_owned()));
         let found = Inspection {
             identity: session.identity(),
-            state: json!({ "replica": replica.facts(), "lacks": lacks, "read_only": was }),
+            state: json!({ "replica": replica.facts(), "lacks": lacks, "read_only": was.refuses() }),
             statements,
             undo_statements: vec![Following::of(&replica).change(dialect, &channel, "").1, named(dialect, &channel, "START", "")],
             blockers: gtid.into_iter().collect(),
@@ -101,7 +95,7 @@ impl Inspect for Promote {
             .hint("let it follow by GTID first (`MASTER_USE_GTID = slave_pos`, or `SOURCE_AUTO_POSITION = 1`)"));
         }
         let following = replica.map_or(Value::Null, |replica| Following::of(&replica).to_json());
-        let snapshot = json!({ "following": following, "read_only": read_only(&mut session).await? });
+        let snapshot = json!({ "following": following, "switches": Switches::read(&mut session).await?.to_value() });
         session.close().await;
         Ok(snapshot)
     }
@@ -109,7 +103,7 @@ impl Inspect for Promote {
     async fn probe(&self, call: &Call, snapshot: &Value) -> Result<Probed, ActionError> {
         let (mut session, channel) = (open(call, own_target(call)?).await?, channel(call)?);
         let replica = Replica::read(&mut session, &channel).await?;
-        let writable = !call.params.flag("writable")? || !read_only(&mut session).await?;
+        let writable = !call.params.flag("writable")? || !Switches::read(&mut session).await?.refuses();
         let before = Following::from_json(&snapshot["following"]).ok();
         let finding = match &replica {
             None if writable => Finding::Applied,
@@ -140,9 +134,11 @@ impl Act for Promote {
                 session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
             }
         }
-        if call.params.flag("writable")? && read_only(&mut session).await.map_err(ActionError::after_change)? {
-            let sql = "SET GLOBAL read_only = 0";
-            session.execute(sql).await.map_err(|error| error.of_change(sql))?;
+        if call.params.flag("writable")? {
+            let now = Switches::read(&mut session).await.map_err(|error| ActionError::from(error).after_change())?;
+            for sql in now.statements_to(&now.accepting()) {
+                session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
+            }
         }
         let position = position(&mut session).await.map_err(ActionError::after_change)?;
         session.close().await;
@@ -154,7 +150,7 @@ impl Act for Promote {
         if let Some(replica) = Replica::read(&mut session, &channel).await.map_err(ActionError::after_change)? {
             return Err(ActionError::touched(format!("the server follows {}", replica.source())));
         }
-        let read_only = read_only(&mut session).await.map_err(ActionError::after_change)?;
+        let read_only = Switches::read(&mut session).await.map_err(|error| ActionError::from(error).after_change())?.refuses();
         if call.params.flag("writable")? && read_only {
             return Err(ActionError::touched("the server is read-only"));
         }
@@ -167,19 +163,16 @@ impl Act for Promote {
     async fn undo(&self, call: &Call, snapshot: &Value) -> Result<Evidence, ActionError> {
         let (mut session, channel) = (open(call, own_target(call)?).await?, channel(call)?);
         let dialect = session.dialect();
-        let was_read_only = snapshot["read_only"].as_bool().unwrap_or(false);
+        let was = Switches::from_value(&snapshot["switches"]);
         let Ok(before) = Following::from_json(&snapshot["following"]) else {
             return Ok(Evidence::new(json!({ "undo": "it followed nobody before" })));
         };
         let (sql, shown) = before.change(dialect, &channel, call.params.text("password")?);
-        let manual = vec![
-            format!("SET GLOBAL read_only = {}", i32::from(was_read_only)),
-            shown.clone(),
-            named(dialect, &channel, "START", ""),
-        ];
+        let mut manual = was.accepting().statements_to(&was);
+        manual.extend([shown.clone(), named(dialect, &channel, "START", "")]);
         let undone = async {
-            if read_only(&mut session).await? != was_read_only {
-                let sql = format!("SET GLOBAL read_only = {}", i32::from(was_read_only));
+            let now = Switches::read(&mut session).await?;
+            for sql in now.statements_to(&now.as_writable_as(&was)) {
                 session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
             }
             match Replica::read(&mut session, &channel).await? {
@@ -203,7 +196,7 @@ impl Act for Promote {
             let position = position(&mut session).await?;
             Ok(json!({
                 "identity": session.identity(), "replica": replica.facts(), "differences": left,
-                "read_only": read_only(&mut session).await?, "position": position,
+                "read_only": Switches::read(&mut session).await?.refuses(), "position": position,
             }))
         };
         let facts = undone.await.map_err(|error: ActionError| match error.touch {

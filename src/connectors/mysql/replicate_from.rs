@@ -68,6 +68,10 @@ impl Order {
                 Dialect::MySql => "MASTER_AUTO_POSITION = 1".to_owned(),
             },
         ];
+        if dialect == Dialect::MySql && self.tls == "off" {
+            // Without TLS its usual way of logging in asks for the source's key first, and fails where it may not.
+            parts.push("GET_MASTER_PUBLIC_KEY = 1".to_owned());
+        }
         parts.extend(self.ca.as_ref().map(|ca| format!("MASTER_SSL_CA = {}", literal(ca))));
         statement(dialect, &self.channel, &parts, &self.password)
     }

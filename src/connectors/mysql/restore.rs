@@ -69,7 +69,8 @@ impl Saved {
     }
 
     /// What gives back these privileges and the switches, whatever was reached.
-    pub(super) fn by_hand(&self, denied: BTreeSet<Grant>) -> Vec<String> {
+    pub(super) fn by_hand(&self, mut denied: BTreeSet<Grant>) -> Vec<String> {
+        denied.extend(self.grants.iter().filter(|grant| grant.is_exception()).cloned());
         Difference { missing: denied, ..Difference::default() }.statements(self)
     }
 

@@ -47,6 +47,11 @@ impl Switches {
         Self { read_only: off(&self.read_only), super_read_only: off(&self.super_read_only), ..self.clone() }
     }
 
+    /// These, accepting and refusing writes as others do.
+    pub(super) fn as_writable_as(&self, other: &Self) -> Self {
+        Self { event_scheduler: self.event_scheduler.clone(), ..other.clone() }
+    }
+
     /// Whether the server refuses writes.
     pub(super) fn refuses(&self) -> bool {
         self.read_only.as_deref().is_some_and(|switch| switch != "OFF")

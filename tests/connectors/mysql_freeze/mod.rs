@@ -1,4 +1,4 @@
-//! Freezing a real MariaDB: the privileges, the sessions, the barrier and the fence, and that everything is exactly as before afterwards.
+//! Freezing a real server, MariaDB here and MySQL in `mysql_itself`: the privileges, the sessions, the barrier and the fence, and that everything is exactly as before afterwards.
 
 pub mod faults;
 mod traps;
@@ -19,7 +19,7 @@ use crate::servers::missing;
 
 /// A shop with an application whose rights come from every place from which they can come, and Pointsman's own account with what
 /// `docs/connectors/mysql.md` says that it needs.
-const SHOP: &str = "
+pub const SHOP: &str = "
     CREATE DATABASE shop; CREATE DATABASE shop_archive; CREATE DATABASE other;
     CREATE TABLE shop.orders (id INT PRIMARY KEY AUTO_INCREMENT, sku VARCHAR(20) NOT NULL DEFAULT '', note TEXT);
     CREATE TABLE shop.stock (id INT PRIMARY KEY, pieces INT NOT NULL);
@@ -72,7 +72,8 @@ pub fn order(extra: Value) -> Value {
 pub async fn world(server: &MariaDb) -> BTreeMap<String, String> {
     let mut world = BTreeMap::new();
     let mut root = server.root().await;
-    let accounts: Vec<(String, String, String)> = root.query("SELECT User, Host, is_role FROM mysql.user").await.unwrap();
+    let role = if server.is_mysql() { "'N'" } else { "is_role" };
+    let accounts: Vec<(String, String, String)> = root.query(format!("SELECT User, Host, {role} FROM mysql.user")).await.unwrap();
     for (user, host, role) in accounts {
         let name = if role == "Y" { user.clone() } else { format!("'{user}'@'{host}'") };
         let mut lines: Vec<String> = root.query(format!("SHOW GRANTS FOR {name}")).await.unwrap_or_default();
@@ -90,7 +91,7 @@ pub async fn world(server: &MariaDb) -> BTreeMap<String, String> {
             world.insert(format!("account {name}"), made.unwrap_or_default());
         }
     }
-    let columns = [
+    let everywhere = [
         (
             "db",
             "CONCAT_WS('|', Host, Db, User, Select_priv, Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Grant_priv)",
@@ -98,10 +99,16 @@ pub async fn world(server: &MariaDb) -> BTreeMap<String, String> {
         ("tables_priv", "CONCAT_WS('|', Host, Db, User, Table_name, Table_priv, Column_priv)"),
         ("columns_priv", "CONCAT_WS('|', Host, Db, User, Table_name, Column_name, Column_priv)"),
         ("procs_priv", "CONCAT_WS('|', Host, Db, User, Routine_name, Routine_type, Proc_priv)"),
-        ("roles_mapping", "CONCAT_WS('|', Host, User, Role, Admin_option)"),
-        ("global_priv", "CONCAT_WS('|', Host, User, Priv)"),
     ];
-    for (table, columns) in columns {
+    let own = if server.is_mysql() {
+        [
+            ("role_edges", "CONCAT_WS('|', TO_HOST, TO_USER, FROM_HOST, FROM_USER, WITH_ADMIN_OPTION)"),
+            ("global_grants", "CONCAT_WS('|', HOST, USER, PRIV, WITH_GRANT_OPTION)"),
+        ]
+    } else {
+        [("roles_mapping", "CONCAT_WS('|', Host, User, Role, Admin_option)"), ("global_priv", "CONCAT_WS('|', Host, User, Priv)")]
+    };
+    for (table, columns) in everywhere.into_iter().chain(own) {
         let mut rows: Vec<String> = root.query(format!("SELECT {columns} FROM mysql.{table}")).await.unwrap();
         rows.sort_unstable();
         world.insert(table.to_owned(), rows.join("\n"));
@@ -121,7 +128,7 @@ pub async fn app(server: &MariaDb) -> Conn {
 }
 
 pub async fn fence(server: &MariaDb) -> String {
-    server.one("SELECT @@global.gtid_binlog_pos").await
+    server.logged().await
 }
 
 /// The number of the server's refusal.
