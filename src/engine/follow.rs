@@ -7,9 +7,8 @@
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::Arc;
 
-use super::load::stored_plan;
+use super::load::begin;
 use super::{EngineError, Home, is_live};
 use crate::journal::head::{Head, Position};
 use crate::journal::recovery::{Corruption, read_heads};
@@ -37,13 +36,8 @@ impl Follow {
     /// # Errors
     /// When the run has no record yet, or its files cannot be read or do not belong together.
     pub fn open(home: &Home, run: &RunId) -> Result<Self, EngineError> {
-        let path = home.folder(run).journal();
-        let first = match Reader::open(&path).map_err(EngineError::Read)?.next() {
-            Some(entry) => entry.map_err(EngineError::Read)?.record,
-            None => return Err(EngineError::NoAnswer("the run has no record yet".to_owned())),
-        };
-        let state = State::new(Arc::new(stored_plan(home, run, &first)?));
-        let tail = Tail::open(&path)?;
+        let (_, state, _) = begin(home, run)?;
+        let tail = Tail::open(&home.folder(run).journal())?;
         Ok(Self { home: home.clone(), run: run.clone(), tail, state, doubts: 0 })
     }
 

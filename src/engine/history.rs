@@ -52,15 +52,9 @@ fn samples(state: &State, records: &[Record], history: &mut History) {
         } else if let Some(from) = began.get(&key)
             && let Some(i) = state.find(step)
         {
+            let took = record.mark().since(from.mark());
             // A quorum is there with its last approval; each one counts as an answer of its own.
-            history.add(sort, &state.planned(i).id, between(from, record));
+            history.add(sort, &state.planned(i).id, Span::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
         }
     }
-}
-
-/// By the monotonic clock within one executor's life: a wall clock that jumped is no measurement.
-fn between(from: &Record, until: &Record) -> Span {
-    let wall = u64::try_from(until.at.since(from.at).as_millis()).unwrap_or(u64::MAX);
-    let steady = until.uptime_ms.checked_sub(from.uptime_ms).filter(|_| from.epoch == until.epoch);
-    Span::from_millis(steady.unwrap_or(wall))
 }

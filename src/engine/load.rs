@@ -30,15 +30,8 @@ pub fn load_readable(
     run: &RunId,
     at: Option<u64>,
 ) -> Result<(State, Vec<Record>, Option<EngineError>), EngineError> {
-    let folder = home.folder(run);
-    let path = folder.journal();
-    let mut reader = Reader::open(&path).map_err(EngineError::Read)?;
-    let first = match reader.next() {
-        Some(entry) => entry.map_err(EngineError::Read)?.record,
-        None => return Err(EngineError::NoAnswer("the run has no record yet".to_owned())),
-    };
-    let plan = Arc::new(stored_plan(home, run, &first)?);
-    let mut state = State::new(plan.clone());
+    let (first, mut state, reader) = begin(home, run)?;
+    let plan = state.plan().clone();
     state.apply(&first).map_err(EngineError::Fold)?;
     let mut records = vec![first];
     for entry in reader {
@@ -60,6 +53,17 @@ pub fn load_readable(
         records.push(record);
     }
     Ok((state, records, None))
+}
+
+/// The first record of a run, the state before it, and the records after it.
+pub(super) fn begin(home: &Home, run: &RunId) -> Result<(Record, State, Reader), EngineError> {
+    let mut reader = Reader::open(&home.folder(run).journal()).map_err(EngineError::Read)?;
+    let first = match reader.next() {
+        Some(entry) => entry.map_err(EngineError::Read)?.record,
+        None => return Err(EngineError::NoAnswer("the run has no record yet".to_owned())),
+    };
+    let state = State::new(Arc::new(stored_plan(home, run, &first)?));
+    Ok((first, state, reader))
 }
 
 /// The plan that the run started with, held against the digest in record 1.

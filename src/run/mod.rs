@@ -39,7 +39,7 @@ pub use event::Event;
 pub use fold::FoldError;
 pub use note::RunNote;
 pub use reason::{Resolver, RollbackCause, SkipReason};
-pub use record::Record;
+pub use record::{Mark, Record};
 pub use rollback_clock::RollbackClock;
 pub use state::{Detail, Instance, Phase, State, StepState};
 pub use status::{StepEvent, StepStatus, next_status};

@@ -1,5 +1,7 @@
 //! One event at its place in the journal: what the fold reads.
 
+use std::time::Duration;
+
 use super::Event;
 use crate::model::Timestamp;
 
@@ -16,4 +18,28 @@ pub struct Record {
     pub uptime_ms: u64,
     /// What happened.
     pub event: Event,
+}
+
+/// The place of a record in time.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    /// The wall clock.
+    pub at: Timestamp,
+    epoch: u64,
+    uptime_ms: u64,
+}
+
+impl Record {
+    /// Its place in time.
+    pub const fn mark(&self) -> Mark {
+        Mark { at: self.at, epoch: self.epoch, uptime_ms: self.uptime_ms }
+    }
+}
+
+impl Mark {
+    /// By the monotonic clock within one executor's life: a wall clock that jumped is no measurement.
+    pub fn since(self, earlier: Self) -> Duration {
+        let steady = self.uptime_ms.checked_sub(earlier.uptime_ms).filter(|_| self.epoch == earlier.epoch && self.uptime_ms > 0);
+        steady.map_or_else(|| self.at.since(earlier.at), Duration::from_millis)
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::step_of;
 use crate::model::{StepId, Timestamp};
-use crate::run::{Instance, Record, State, StepStatus};
+use crate::run::{Instance, Mark, Record, State, StepStatus};
 use crate::views::steps::is_group;
 
 /// What a step does or waits for.
@@ -100,26 +100,6 @@ impl Doing {
     }
 }
 
-/// The place of a record in time.
-#[derive(Clone, Copy, Debug)]
-struct Mark {
-    at: Timestamp,
-    epoch: u64,
-    uptime_ms: u64,
-}
-
-impl Mark {
-    const fn of(record: &Record) -> Self {
-        Self { at: record.at, epoch: record.epoch, uptime_ms: record.uptime_ms }
-    }
-
-    /// By the monotonic clock within one executor's life: a wall clock that jumped is no measurement.
-    fn since(self, earlier: Self) -> Duration {
-        let steady = self.uptime_ms.checked_sub(earlier.uptime_ms).filter(|_| self.epoch == earlier.epoch && self.uptime_ms > 0);
-        steady.map_or_else(|| self.at.since(earlier.at), Duration::from_millis)
-    }
-}
-
 /// The pieces while the records are read.
 #[derive(Default, Debug)]
 pub(in crate::views) struct Pieces {
@@ -136,7 +116,7 @@ impl Pieces {
         looked.sort_unstable();
         looked.dedup();
         for i in &looked {
-            self.look(state, *i, Mark::of(record));
+            self.look(state, *i, record.mark());
         }
         looked
     }
