@@ -126,7 +126,7 @@ impl Outbox {
     /// Something that went wrong is said once.
     pub fn trouble(&mut self, text: String) {
         if !self.tally.troubles.contains(&text) {
-            tracing::warn!("traces: {text}");
+            tracing::info!("traces: {text}");
             self.tally.troubles.push(text);
         }
     }

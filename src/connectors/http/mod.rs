@@ -8,7 +8,9 @@ mod webhook;
 
 pub use check::HttpCheck;
 pub(super) use exchange::Order;
-pub(crate) use exchange::{explain, install_tls};
+#[cfg(feature = "otlp")]
+pub(crate) use exchange::explain;
+pub(crate) use exchange::install_tls;
 pub use request::HttpRequest;
 pub use webhook::NotifyWebhook;
 

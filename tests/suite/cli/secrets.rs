@@ -110,6 +110,8 @@ fn no_byte_that_was_written_holds_a_secret() {
         &["report", "one", "--json"],
         &["diff", "one", "two", "--json"],
         &["history", "canary", "--json"],
+        #[cfg(feature = "otlp")]
+        &["trace", "one", "--json", "home/one.trace.json"],
         &["audit", "show", "one"],
         &["audit", "show", "one", "--json"],
         &["audit", "verify", "one"],
