@@ -166,7 +166,8 @@ impl Course {
         reading.waiting.extend(records);
         let durable = self.durable.load(Ordering::Acquire);
         while !self.outbox.is_full()
-            && let Some(record) = reading.waiting.pop_front_if(|record| record.seq <= durable)
+            && reading.waiting.front().is_some_and(|record| record.seq <= durable)
+            && let Some(record) = reading.waiting.pop_front()
         {
             let spans = reading.trace.take(&record).map_err(EngineError::Fold)?;
             if record.seq > self.taken {
