@@ -3,6 +3,8 @@
 //! `cargo bench --features full --bench console`. A run of 2 000 steps makes about 200 records a second, once with nobody
 //! watching and once with fifty streams of `pointsman serve`, which is a process of its own. Ages are from the time in a record
 //! to the moment at which a viewer has its line.
+//!
+//! `cargo bench --features full --bench console -- browser` looks on with a browser instead: frames, long tasks, memory.
 #![allow(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -24,6 +26,7 @@ use pointsman::plan::build::{BuildInput, build};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+mod frames;
 mod idle;
 
 const STEPS: usize = 2_000;
@@ -33,6 +36,9 @@ const APPLY: Duration = Duration::from_millis(90);
 
 fn main() {
     let folder = tempfile::Builder::new().prefix("console-bench-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    if std::env::args().any(|arg| arg == "browser") {
+        return frames::measure(folder.path());
+    }
     let (alone, records) = night(folder.path(), "alone", 0);
     let (watched, _) = night(folder.path(), "watched", VIEWERS);
     println!("{STEPS} steps, {records} records, {:.0} a second", records as f64 / alone.as_secs_f64());
@@ -71,11 +77,15 @@ fn plan() -> Plan {
     let text = "pointsman: 1\nrunbook: bench\nparams:\n  hosts: { type: array }\ndefaults: { max_concurrent: 10 }\nsteps:\n  \
                 each: { action: command, with: { argv: [nothing] }, in_doubt: ask, undo: { nothing: \"a bench\" }, \
                 foreach: \"{{ params.hosts }}\", max_concurrent: 10 }\n";
+    let hosts = (0..STEPS).map(|n| Value::from(format!("host-{n}"))).collect();
+    planned(text, Object::from_iter([("hosts".to_owned(), Value::Array(hosts))]))
+}
+
+/// The plan of a runbook.
+fn planned(text: &str, params: Object) -> Plan {
     let source = Source::new("bench.yaml", text);
     let (runbook, report) = pointsman::runbook::parse(&source);
     let runbook = runbook.unwrap_or_else(|| panic!("{:?}", report.sorted()));
-    let hosts = (0..STEPS).map(|n| Value::from(format!("host-{n}"))).collect();
-    let params = Object::from_iter([("hosts".to_owned(), Value::Array(hosts))]);
     let built = build(BuildInput { params, ..BuildInput::of(&runbook, &source) });
     built.plan.unwrap_or_else(|| panic!("{:?}", built.report.sorted()))
 }

@@ -218,6 +218,11 @@ impl Observer for View {
     fn tick(&mut self, state: &State, now: Timestamp) {
         match self {
             Self::Live(live, _) => live.tick(state, now),
+            // What was kept for its end is said when it broke, also while the run waits for somebody.
+            Self::Full(full, backlog, ..) if full.is_left() => {
+                give_back();
+                backlog.print();
+            }
             Self::Full(..) | Self::Lines(..) | Self::Json(_) => {}
         }
     }

@@ -24,7 +24,7 @@ pub fn text(plan: &Plan, found: &DryRun, before: Option<&DryRun>) -> Vec<Line> {
         }
         lines.push(Line::new());
         lines.push(Line::toned(Tone::Strong, title));
-        let width = of_section.iter().map(|step| step.step.as_str().chars().count()).max().unwrap_or(0);
+        let width = of_section.iter().map(|step| crate::views::width::of(step.step.as_str())).max().unwrap_or(0);
         of_section.into_iter().for_each(|step| lines.extend(of_step(step, width)));
     }
     lines.extend(verdict(found));

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::width;
+
 /// How a stretch of text wants to be seen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Tone {
@@ -101,11 +103,11 @@ impl Line {
         self
     }
 
-    /// This line, then a cell of at least `width` characters and two spaces after it.
+    /// This line, then a cell of at least `width` columns and two spaces after it.
     #[must_use]
     pub fn cell(self, tone: Tone, width: usize, text: impl AsRef<str>) -> Self {
         let text = clean(text.as_ref());
-        let gap = " ".repeat(width.saturating_sub(text.chars().count()) + 2);
+        let gap = " ".repeat(width.saturating_sub(width::of(&text)) + 2);
         self.and(tone, text).and(Tone::Plain, gap)
     }
 
@@ -114,12 +116,12 @@ impl Line {
         &self.spans
     }
 
-    /// How many characters it has.
+    /// How many columns it takes.
     pub fn width(&self) -> usize {
-        self.spans.iter().map(|span| span.text.chars().count()).sum()
+        self.spans.iter().map(|span| width::of(&span.text)).sum()
     }
 
-    /// The line in at most `width` characters; `…` stands for what does not fit.
+    /// The line in at most `width` columns; `…` stands for what does not fit.
     #[must_use]
     pub fn cut(&self, width: usize) -> Self {
         if self.width() <= width {
@@ -128,8 +130,9 @@ impl Line {
         let mut cut = Self::new();
         let mut room = width.saturating_sub(1);
         for span in &self.spans {
-            let text: String = span.text.chars().take(room).collect();
-            room -= text.chars().count();
+            let text = width::fitting(&span.text, room);
+            // Behind a character that does not fit, nothing stands.
+            room = if text.len() < span.text.len() { 0 } else { room - width::of(text) };
             cut = cut.and(span.tone, text);
         }
         if width == 0 { cut } else { cut.and(Tone::Faint, "…") }
@@ -141,47 +144,48 @@ impl Line {
         other.spans.iter().fold(self, |line, span| line.and(span.tone, &span.text))
     }
 
-    /// The line in pieces of at most `width` characters; later pieces are indented a little.
+    /// The line in pieces of at most `width` columns; later pieces are indented a little.
     pub fn folded(&self, width: usize) -> Vec<Self> {
         const INDENT: usize = 4;
         let mut pieces = vec![Self::new()];
         let mut room = width;
         for span in &self.spans {
             let mut text = String::new();
-            for c in span.text.chars() {
-                if room == 0 && width > 2 * INDENT {
+            for (grapheme, columns) in width::graphemes(&span.text) {
+                if columns > room && width > 2 * INDENT {
                     let piece = std::mem::take(&mut text);
                     Self::push(&mut pieces, span.tone, piece);
                     pieces.push(Self::plain(" ".repeat(INDENT)));
                     room = width - INDENT;
                 }
-                text.push(c);
-                room = room.saturating_sub(1);
+                text.push_str(grapheme);
+                room = room.saturating_sub(columns);
             }
             Self::push(&mut pieces, span.tone, text);
         }
         pieces
     }
 
-    /// The line in pieces of at most `width` characters that end between words where they can; later pieces stand a little
+    /// The line in pieces of at most `width` columns that end between words where they can; later pieces stand a little
     /// further in than the first.
     pub fn wrapped(&self, width: usize) -> Vec<Self> {
-        let all: Vec<(char, Tone)> = self.spans.iter().flat_map(|span| span.text.chars().map(|c| (c, span.tone))).collect();
-        let margin = all.iter().take_while(|(c, _)| *c == ' ').count();
+        let all: Vec<Glyph<'_>> = self.spans.iter().flat_map(glyphs).collect();
+        let margin = all.iter().take_while(|glyph| glyph.text == " ").count();
         let indent = if margin == 0 { 4 } else { margin + 2 };
-        if all.len() <= width || width < 3 * indent {
+        if self.width() <= width || width < 3 * indent {
             return self.folded(width.max(1));
         }
         let mut pieces = Vec::new();
         let mut rest = &all[..];
         let mut begin = Self::new();
         let mut room = width;
-        while rest.len() > room {
-            let blank = rest[..=room].iter().rposition(|(c, _)| *c == ' ').filter(|at| *at > margin && *at > room / 2);
-            let end = blank.unwrap_or(room);
+        while let Some(over) = first_over(rest, room) {
+            let blank = rest[..=over].iter().rposition(|glyph| glyph.text == " ").filter(|at| *at > margin && *at > over / 2);
+            // A piece takes something, however narrow the screen is.
+            let end = blank.unwrap_or(over).max(1);
             pieces.push(std::mem::replace(&mut begin, Self::plain(" ".repeat(indent))).with(&rest[..end]));
             rest = &rest[end..];
-            rest = &rest[rest.iter().take_while(|(c, _)| *c == ' ').count()..];
+            rest = &rest[rest.iter().take_while(|glyph| glyph.text == " ").count()..];
             room = width - indent;
         }
         if !rest.is_empty() {
@@ -191,10 +195,10 @@ impl Line {
     }
 
     /// This line, then these characters.
-    fn with(self, characters: &[(char, Tone)]) -> Self {
-        characters.chunk_by(|(_, a), (_, b)| a == b).fold(self, |line, chunk| {
-            let tone = chunk.first().map_or(Tone::Plain, |(_, tone)| *tone);
-            line.and(tone, chunk.iter().map(|(c, _)| *c).collect::<String>())
+    fn with(self, glyphs: &[Glyph<'_>]) -> Self {
+        glyphs.chunk_by(|a, b| a.tone == b.tone).fold(self, |line, chunk| {
+            let tone = chunk.first().map_or(Tone::Plain, |glyph| glyph.tone);
+            line.and(tone, chunk.iter().map(|glyph| glyph.text).collect::<String>())
         })
     }
 
@@ -224,6 +228,26 @@ impl Line {
         }
         out
     }
+}
+
+/// One character as a reader sees it.
+struct Glyph<'a> {
+    text: &'a str,
+    columns: usize,
+    tone: Tone,
+}
+
+fn glyphs(span: &Span) -> impl Iterator<Item = Glyph<'_>> {
+    width::graphemes(&span.text).map(|(text, columns)| Glyph { text, columns, tone: span.tone })
+}
+
+/// The first of these that does not fit into so many columns.
+fn first_over(glyphs: &[Glyph<'_>], columns: usize) -> Option<usize> {
+    let mut taken = 0;
+    glyphs.iter().position(|glyph| {
+        taken += glyph.columns;
+        taken > columns
+    })
 }
 
 impl fmt::Display for Line {

@@ -37,7 +37,7 @@ const WIDEST_STEP: usize = 28;
 impl Columns {
     /// Columns as wide as this plan's steps.
     pub fn of(plan: &Arc<Plan>) -> Self {
-        let step = plan.steps().iter().map(|s| s.id.as_str().len()).max().unwrap_or(0).clamp(3, WIDEST_STEP);
+        let step = plan.steps().iter().map(|s| super::width::of(s.id.as_str())).max().unwrap_or(0).clamp(3, WIDEST_STEP);
         Self { plan: plan.clone(), clock: Clock::of(plan), step }
     }
 
@@ -69,7 +69,7 @@ impl Columns {
     /// The commands that answer, under the line that asks.
     pub fn answers(&self, ask: &Ask) -> Vec<Line> {
         let margin = " ".repeat(8 + 2 + self.step + 2);
-        let width = ask.answers.iter().map(|answer| answer.command.chars().count()).max().unwrap_or(0);
+        let width = ask.answers.iter().map(|answer| crate::views::width::of(&answer.command)).max().unwrap_or(0);
         let line = |answer: &super::ask::Answer| {
             Line::plain(&margin).cell(Tone::Strong, width, &answer.command).and(Tone::Faint, answer.meaning)
         };

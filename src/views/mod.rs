@@ -30,6 +30,7 @@ pub mod steps;
 pub mod story;
 pub mod trace;
 pub mod verification;
+pub mod width;
 
 pub use ask::{Ask, ask_at, asks};
 pub use clock::Clock;

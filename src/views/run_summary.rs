@@ -97,7 +97,7 @@ fn then(state: &State, outcome: RunOutcome, how: &Invocation) -> Vec<Line> {
         RunOutcome::Succeeded | RunOutcome::RolledBack => {}
     }
     shown.push((how.on_run("audit verify", run), "prove that the record holds"));
-    let width = shown.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
+    let width = shown.iter().map(|(command, _)| crate::views::width::of(command)).max().unwrap_or(0);
     let mut lines = vec![Line::new()];
     lines.extend(
         shown.into_iter().map(|(command, what)| Line::plain("  ").cell(Tone::Strong, width, command).and(Tone::Faint, what)),

@@ -18,7 +18,7 @@ const WIDEST_ID: usize = 32;
 impl Widths {
     /// Columns for these instances.
     pub fn of(state: &State, instances: &[Instance]) -> Self {
-        let id = |i: &Instance| state.id(*i).as_str().chars().count() + indent(state, *i).len();
+        let id = |i: &Instance| crate::views::width::of(state.id(*i).as_str()) + indent(state, *i).len();
         Self {
             id: instances.iter().map(id).max().unwrap_or(0).clamp(4, WIDEST_ID),
             status: instances.iter().map(|i| word(state, *i).len()).max().unwrap_or(0).max(9),

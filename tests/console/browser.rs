@@ -137,7 +137,8 @@ impl Browser {
         if head.starts_with("HTTP/1.1 200") { Ok(said["value"].clone()) } else { Err(said["value"]["message"].to_string()) }
     }
 
-    fn command(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
+    /// Asks the session for something.
+    pub fn command(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         self.ask(method, &format!("{}{path}", self.session), (method != "GET").then_some(body))
     }
 

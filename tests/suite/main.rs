@@ -40,3 +40,4 @@ mod traces;
 mod views;
 #[cfg(feature = "console")]
 mod web;
+mod wide;

@@ -16,8 +16,8 @@ use crate::approvals::Stage;
 use crate::views::{NIGHT, Tale, bob};
 
 /// A screen over a tale, with somebody at the keys.
-struct Desk {
-    tale: Tale,
+pub struct Desk {
+    pub tale: Tale,
     chronicle: Chronicle,
     path: BTreeSet<StepIndex>,
     screen: Screen,
@@ -26,14 +26,14 @@ struct Desk {
 }
 
 impl Desk {
-    fn over(tale: Tale, role: Role) -> Self {
+    pub fn over(tale: Tale, role: Role) -> Self {
         let mut chronicle = Chronicle::of(&tale.state, Detail::Changes);
         chronicle.take(&tale.state, &tale.records);
         let path = critical(tale.state.plan());
         Self { chronicle, path, screen: Screen::new(role), by: Some(bob()), life: Life::Driven, tale }
     }
 
-    fn frame(&mut self, columns: usize, rows: usize) -> Frame {
+    pub fn frame(&mut self, columns: usize, rows: usize) -> Frame {
         let night = Night {
             state: &self.tale.state,
             chronicle: &self.chronicle,
@@ -53,13 +53,13 @@ impl Desk {
         frame
     }
 
-    fn shown(&mut self, columns: usize, rows: usize) -> String {
+    pub fn shown(&mut self, columns: usize, rows: usize) -> String {
         let frame = self.frame(columns, rows);
         let digest = self.tale.state.plan().digest();
         ink::text(&frame.lines).replace(&digest.to_string(), "sha256:…").replace(&digest.short(), "…")
     }
 
-    fn press(&mut self, keys: &str) -> Act {
+    pub fn press(&mut self, keys: &str) -> Act {
         let mut act = Act::Draw;
         for c in keys.chars() {
             let key = match c {

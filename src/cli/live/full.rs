@@ -304,7 +304,11 @@ impl Booth {
     fn press(&mut self, key: Key) -> io::Result<Going> {
         match self.screen.press(key, self.source.state()) {
             Act::Draw => {}
-            Act::Repaint => self.repaint()?,
+            Act::Repaint => {
+                #[cfg(debug_assertions)]
+                break_if_asked();
+                self.repaint()?;
+            }
             Act::Leave => return Ok(Going::Away),
             Act::Stop => {
                 self.step_aside(|_| nix::sys::signal::raise(nix::sys::signal::Signal::SIGTSTP).map_err(io::Error::from))?
@@ -363,6 +367,12 @@ impl Booth {
         self.is_dirty = false;
         Ok(())
     }
+}
+
+/// Breaks the view for the tests of what is left then; a release has no such door.
+#[cfg(debug_assertions)]
+fn break_if_asked() {
+    assert!(std::env::var_os("POINTSMAN_TEST_BREAK_VIEW").is_none(), "the view was asked to break");
 }
 
 /// Whether the view goes on after a key.

@@ -40,7 +40,7 @@ fn plan(diff: &Diff) -> Vec<Line> {
 }
 
 fn named(diff: &Diff) -> usize {
-    diff.steps.iter().map(|step| step.step.as_str().chars().count()).max().unwrap_or(0).clamp(4, 32)
+    diff.steps.iter().map(|step| crate::views::width::of(step.step.as_str())).max().unwrap_or(0).clamp(4, 32)
 }
 
 fn ends(diff: &Diff) -> Vec<Line> {

@@ -123,7 +123,7 @@ fn one(plan: &Plan, at: StepIndex, (lead, indent): &(String, &str), is_late: boo
         parameters.retain(|(name, _)| step.wait.is_none() || name == "prompt");
         details.splice(0..0, parameters);
     }
-    let width = details.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max(NAMES);
+    let width = details.iter().map(|(name, _)| crate::views::width::of(name)).max().unwrap_or(0).max(NAMES);
     let faint = |text: &str| Line::toned(Tone::Faint, text);
     lines.extend(details.iter().map(|(name, text)| faint(indent).cell(Tone::Faint, width, name).and(Tone::Plain, text)));
     for item in members.iter().take(LISTED_ITEMS).map(|item| plan.step(*item)) {
@@ -197,7 +197,7 @@ fn undone(plan: &Plan, late: &[bool]) -> Vec<Line> {
     if owed.is_empty() {
         return Vec::new();
     }
-    let width = owed.iter().rev().take(LISTED_ITEMS).map(|step| step.id.as_str().chars().count()).max().unwrap_or(0);
+    let width = owed.iter().rev().take(LISTED_ITEMS).map(|step| crate::views::width::of(step.id.as_str())).max().unwrap_or(0);
     let mut lines = vec![Line::new(), Line::plain("     ").and(Tone::Faint, "undone in this order, as far as it ran:")];
     for step in owed.iter().rev().take(LISTED_ITEMS) {
         let tone = if matches!(step.undo, PlannedUndo::Impossible { .. }) { Tone::Bad } else { Tone::Plain };

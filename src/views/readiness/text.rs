@@ -83,7 +83,7 @@ fn quiet(plan: &Plan, found: &Readiness) -> Vec<Line> {
         format!("The night when {}", found.always.iter().map(named).collect::<Vec<_>>().join(" and "))
     };
     let mut lines: Vec<Line> = head(&title).into();
-    let width = night.steps.iter().map(|(step, ..)| step.as_str().chars().count()).max().unwrap_or(0);
+    let width = night.steps.iter().map(|(step, ..)| crate::views::width::of(step.as_str())).max().unwrap_or(0);
     for (step, from, until) in &night.steps {
         let took = until.map_or_else(|| "not over".to_owned(), |until| length(until.saturating_sub(*from)));
         let mut line = Line::plain("  ").cell(Tone::Faint, 7, format!("+{}", length(*from)));
@@ -119,8 +119,9 @@ fn failure_points(title: &str, points: &[Point]) -> Vec<Line> {
         return Vec::new();
     }
     let mut lines: Vec<Line> = head(title).into();
-    let width = points.iter().filter_map(|point| point.trouble.step()).map(|s| s.as_str().chars().count()).max().unwrap_or(0);
-    let what = points.iter().map(|point| point.trouble.to_string().chars().count()).max().unwrap_or(0);
+    let width =
+        points.iter().filter_map(|point| point.trouble.step()).map(|s| crate::views::width::of(s.as_str())).max().unwrap_or(0);
+    let what = points.iter().map(|point| crate::views::width::of(&point.trouble.to_string())).max().unwrap_or(0);
     let mut last = None;
     for point in points {
         let step = point.trouble.step().map(|step| step.as_str());

@@ -142,14 +142,15 @@ fn bottom(night: &Night<'_>, screen: &Screen, columns: usize) -> (Vec<Line>, Opt
     if let Some(confirm) = screen.confirm() {
         let question = format!("Type `{}` and Enter to {}; Esc decides nothing: ", confirm.word, confirm.wish.line());
         // A question that is wider than the screen stands above its answer.
-        let (mut lines, mark) = if question.chars().count() + confirm.word.len() + 1 < columns {
+        let (mut lines, mark) = if crate::views::width::of(&question) + confirm.word.len() + 1 < columns {
             (Vec::new(), question)
         } else {
             (folded(vec![Line::toned(Tone::Wait, question)]), "> ".to_owned())
         };
-        let cursor = mark.chars().count() + confirm.typed.cursor();
-        lines.push(Line::toned(Tone::Wait, mark).and(Tone::Strong, confirm.typed.text()));
-        return (lines, Some(cursor));
+        let asked = crate::views::width::of(&mark);
+        let (text, column) = confirm.typed.window(columns.saturating_sub(asked));
+        lines.push(Line::toned(Tone::Wait, mark).and(Tone::Strong, text));
+        return (lines, Some(asked + column));
     }
     if let Some(prompt) = screen.prompt() {
         let reading = prompt.reading(night.state);
@@ -159,12 +160,9 @@ fn bottom(night: &Night<'_>, screen: &Screen, columns: usize) -> (Vec<Line>, Opt
             said.push(Line::toned(Tone::Faint, "Tab: ").and(Tone::Plain, fitting.join("  ")).cut(columns));
         }
         let mut lines = folded(said);
-        // What is typed scrolls with its cursor, so that its end is always seen.
-        let room = columns.saturating_sub(2);
-        let from = prompt.cursor().saturating_sub(room.saturating_sub(1));
-        let text: String = prompt.text().chars().skip(from).take(room).collect();
+        let (text, column) = prompt.window(columns.saturating_sub(1));
         lines.push(Line::toned(Tone::Wait, ":").and(Tone::Strong, text));
-        return (lines, Some(1 + prompt.cursor() - from));
+        return (lines, Some(1 + column));
     }
     let mut lines = screen.message().map_or_else(Vec::new, |line| folded(vec![line.clone()]));
     lines.push(hints(night, screen, columns));
@@ -195,11 +193,11 @@ fn hints(night: &Night<'_>, screen: &Screen, columns: usize) -> Line {
         Role::Replaying => Line::toned(Tone::Faint, "space arrows + - q"),
     };
     let tries = keys.iter().flat_map(|keys| [&end, &short].map(|end| (keys, end)));
-    let fits = tries.into_iter().find(|(keys, end)| keys.chars().count() + 2 + end.width() <= columns);
+    let fits = tries.into_iter().find(|(keys, end)| crate::views::width::of(keys) + 2 + end.width() <= columns);
     match fits {
         Some((keys, end)) if keys.is_empty() => end.clone(),
         Some((keys, end)) => {
-            let gap = columns.saturating_sub(keys.chars().count() + end.width());
+            let gap = columns.saturating_sub(crate::views::width::of(keys) + end.width());
             Line::toned(Tone::Plain, keys).and(Tone::Plain, " ".repeat(gap)).then(end)
         }
         None => short,

@@ -52,7 +52,7 @@ pub fn known(night: &Night<'_>, columns: usize) -> Vec<Line> {
     let mut line = Line::plain("  ");
     for (text, value) in facts.filter(|(text, _)| !text.is_empty()) {
         let tone = if value.is_some() { Tone::Plain } else { Tone::Wait };
-        if line.width() > 2 && line.width() + 3 + text.chars().count() > columns {
+        if line.width() > 2 && line.width() + 3 + crate::views::width::of(&text) > columns {
             lines.push(std::mem::replace(&mut line, Line::plain("  ")));
         }
         let between = if line.width() > 2 { " · " } else { "" };

@@ -3,6 +3,7 @@
 use super::order::{candidates, read};
 use super::{Key, Reading};
 use crate::run::State;
+use crate::views::width;
 
 /// A line that is being typed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -17,9 +18,19 @@ impl Prompt {
         self.text.iter().collect()
     }
 
-    /// How many characters stand before the cursor.
-    pub const fn cursor(&self) -> usize {
-        self.cursor
+    /// As much of it as fits into so many columns, with the cursor in it; and the column of the cursor. What is typed scrolls
+    /// with its cursor, so that its end is always seen.
+    pub fn window(&self, room: usize) -> (String, usize) {
+        let mut from = self.cursor;
+        let mut column = 0;
+        while let Some(wide) = from.checked_sub(1).map(|at| width::of(self.text[at].encode_utf8(&mut [0; 4]))) {
+            if column + wide >= room {
+                break;
+            }
+            (from, column) = (from - 1, column + wide);
+        }
+        let text: String = self.text[from..].iter().collect();
+        (width::fitting(&text, room).to_owned(), column)
     }
 
     /// What is made of it.

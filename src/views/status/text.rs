@@ -154,7 +154,7 @@ pub fn awaited(state: &State, now: Timestamp, how: &Invocation) -> Vec<Line> {
             lines.push(Line::toned(Tone::Faint, "    by hand:"));
             lines.extend(ask.manual.iter().map(|statement| Line::plain(format!("      {statement}"))));
         }
-        let width = ask.answers.iter().map(|a| a.command.chars().count()).max().unwrap_or(0);
+        let width = ask.answers.iter().map(|a| crate::views::width::of(&a.command)).max().unwrap_or(0);
         for answer in &ask.answers {
             lines.push(Line::plain("    ").cell(Tone::Strong, width, &answer.command).and(Tone::Faint, answer.meaning));
         }

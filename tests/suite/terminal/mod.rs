@@ -1,5 +1,6 @@
 //! The views on a real terminal, as far as tmux is one: screens, keys, sizes, signals, and what stays when they end.
 
+mod broken;
 #[path = "../../servers/missing.rs"]
 mod missing;
 mod night;

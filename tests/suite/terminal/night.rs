@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use super::tmux::Tmux;
 use super::{no_terminal, program};
 
-const STEPS: &str = "
+pub const STEPS: &str = "
 pointsman: 1
 runbook: night
 steps:
@@ -37,7 +37,7 @@ steps:
     timeout: 20m
 ";
 
-fn runbook(folder: &Path, text: &str) -> PathBuf {
+pub fn runbook(folder: &Path, text: &str) -> PathBuf {
     let path = folder.join("night.yaml");
     std::fs::write(&path, text).unwrap();
     path

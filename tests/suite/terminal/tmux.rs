@@ -84,6 +84,12 @@ impl Tmux {
         self.capture(&["-e"])
     }
 
+    /// What tmux knows of the terminal, by its own names.
+    pub fn says(&self, format: &str) -> String {
+        let said = done(self.command().args(["display-message", "-p", "-t", "t", format]).output());
+        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+    }
+
     fn capture(&self, more: &[&str]) -> String {
         String::from_utf8(done(self.command().args(["capture-pane", "-p", "-t", "t"]).args(more).output()).stdout).unwrap()
     }
