@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
+#[cfg(feature = "otlp")]
 use super::console;
 use super::desk::Desk;
 use crate::engine::Executor;
