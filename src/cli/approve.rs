@@ -17,12 +17,13 @@ use crate::views::{Line, decision, dry_run as view};
 
 const EXAMPLES: &str = "\
 Examples:
-  pointsman approve latest go-live                       shows what is decided, then asks
-  pointsman approve latest go-live --note 'counts seen'  the note goes into the record
-  pointsman approve latest go-live --yes                 without asking
-  pointsman approve latest close-entry                   a step with `confirm` is confirmed in the same way
+  pointsman approve latest go-live        shows what is decided, then asks
+  pointsman approve latest go-live --note 'counts seen'
+                                          the note goes into the record
+  pointsman approve latest go-live --yes  without asking
+  pointsman approve latest close-entry    a step with `confirm` is confirmed in the same way
 
-Where the roster names `allowed_signers`, the approval is signed with your SSH key: from its file, the agent or a hardware
+Where the roster names `allowed_signers`, the approval is signed with your SSH key: from its file, the agent or a hardware \
 key. By hand, the same is:
   pointsman approve latest go-live --print-statement > statement
   ssh-keygen -Y sign -n pointsman-approval@v1 -f ~/.ssh/id_ed25519 statement

@@ -20,29 +20,33 @@ use crate::views::verification;
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
-  pointsman audit verify latest             claim by claim; exit code 0 holds, 20 changed, 30 no record
+  pointsman audit verify latest             claim by claim; exit code 0 holds, 20 changed, 30 no
+                                            record
   pointsman audit verify ./salvaged --json  a folder with a journal, wherever it lies
   pointsman audit verify night.bundle --key \"$(cat ticket.vkey)\"
-                                            a bundle, anywhere, offline; 10 means that less is proven than asked for
+                                            a bundle, anywhere, offline; 10 means that less is
+                                            proven than asked for
   pointsman audit verify night.bundle --key KEY --witness KEY --require L2
 
 It takes no lock and changes nothing, so it works on a live run too.";
 
 const BUNDLE_EXAMPLES: &str = "\
 Examples:
-  pointsman audit bundle latest --out night.bundle       the records, the plan, and everything that proves them
+  pointsman audit bundle latest --out night.bundle  the records, the plan, and everything that
+                                                    proves them
   pointsman audit bundle latest --withhold 17 --withhold-text alice@example.com --out night.bundle
 
-What is withheld is whole records: their place and their hash stay, so that the proof holds, and what they say does not.
+What is withheld is whole records: their place and their hash stay, so that the proof holds, and what they say does not. \
 `pointsman audit verify night.bundle --key KEY` verifies it anywhere; so does `tools/verify_bundle.py`.";
 
 const PROVE_EXAMPLES: &str = "\
 Examples:
-  pointsman audit prove latest 17 --out go-live.tlog-proof       one record, and nothing else of the run
+  pointsman audit prove latest 17 --out go-live.tlog-proof
+                                                  one record, and nothing else of the run
   pointsman audit verify go-live.tlog-proof --key KEY --witness KEY --require L2
-  pointsman audit show go-live.tlog-proof --json                 what the record says
+  pointsman audit show go-live.tlog-proof --json  what the record says
 
-The file is a proof as c2sp.org/tlog-proof describes it, with the record in its `extra` line. It is held against the newest
+The file is a proof as c2sp.org/tlog-proof describes it, with the record in its `extra` line. It is held against the newest \
 checkpoint that a witness has signed, or else against the newest. `tools/verify_bundle.py` verifies it too.";
 
 const SHOW_EXAMPLES: &str = "\
@@ -53,14 +57,15 @@ Examples:
 
 const DIARY_EXAMPLES: &str = "\
 Examples:
-  pointsman audit diary                                              keys, witnesses, who drove which run, who was refused
+  pointsman audit diary  keys, witnesses, who drove which run, who was refused
   pointsman audit diary | jq 'select(.event.type == \"order_refused\")'";
 
 const CHECKPOINT_EXAMPLES: &str = "\
 Examples:
-  pointsman audit checkpoint        three lines that say which log, how many entries, and the root over them; and a signature
+  pointsman audit checkpoint  three lines that say which log, how many entries, and the root over
+                              them; and a signature
 
-Whoever holds these lines outside this host can later tell whether what they cover was changed: pasted into a ticket
+Whoever holds these lines outside this host can later tell whether what they cover was changed: pasted into a ticket \
 or a chat they are a witness (level L1).";
 
 /// Proves that a record holds, and shows it

@@ -14,7 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   pointsman break-glass latest go-live --reason 'bob and carol cannot be reached, the data centre is losing power'
 
-The gate's `break_glass` says who may: two persons open it at once, or one after a delay in which anybody who decides there
+The gate's `break_glass` says who may: two persons open it at once, or one after a delay in which anybody who decides there \
 can reject. It stands in the report in a colour of its own.";
 
 /// Opens a gate without its quorum, in an emergency

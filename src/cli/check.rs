@@ -14,9 +14,9 @@ use crate::safety::Proof;
 
 const EXAMPLES: &str = "\
 Examples:
-  pointsman check night.yaml                      every problem, with its place and what to write instead
-  pointsman check runbooks/*.yaml                 many files; the exit code is 3 if any of them is wrong
-  pointsman check night.yaml -p batch=pilot       with the parameters of the night
+  pointsman check night.yaml                 every problem, with its place and what to write instead
+  pointsman check runbooks/*.yaml            many files; the exit code is 3 if any of them is wrong
+  pointsman check night.yaml -p batch=pilot  with the parameters of the night
   pointsman check night.yaml --json | jq '.files[].diagnostics[].code'
 
 Each problem has a code such as PM0301; docs/errors/ has a page for each.";

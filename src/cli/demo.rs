@@ -11,11 +11,11 @@ use crate::demo::{Manner, Story, Wish, live};
 
 const EXAMPLES: &str = "\
 Examples:
-  pointsman demo                       ask for the approval at this terminal
-  pointsman demo --unattended          approve in your name; the record says so
-  pointsman demo --reject              say no at the gate, and watch the shop come back
-  pointsman demo --fail counts         make the step fail, by something that is really wrong with the shop
-  pointsman demo --kill switch         kill the executor in the middle of the step, then resume
+  pointsman demo                ask for the approval at this terminal
+  pointsman demo --unattended   approve in your name; the record says so
+  pointsman demo --reject       say no at the gate, and watch the shop come back
+  pointsman demo --fail counts  make the step fail, by something that is really wrong with the shop
+  pointsman demo --kill switch  kill the executor in the middle of the step, then resume
 
 The exit code is 0 when the shop is whole on the side where it has to be, the run ended as it had to, and its audit holds.";
 

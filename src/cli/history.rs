@@ -16,10 +16,12 @@ use crate::views::runs::Row;
 const EXAMPLES: &str = "\
 Examples:
   pointsman history                                   every run, the newest first
-  pointsman history 'lock wait'                       the runs in which a record says this, and those records
+  pointsman history 'lock wait'                       the runs in which a record says this, and
+                                                      those records
   pointsman history --runbook shop --end rolled-back  by runbook and end
   pointsman history --person alice --since 2026-11-01 in which alice decided or ordered something, since then
-  pointsman history --durations --runbook shop        how long each action took: P50, P90, and the longest
+  pointsman history --durations --runbook shop        how long each action took: P50, P90, and the
+                                                      longest
   pointsman history --json | jq '.[].run'
 
 Dates are in UTC: a day (2026-11-21), or a moment (2026-11-21T02:00:00Z).";

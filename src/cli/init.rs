@@ -26,8 +26,8 @@ Who outside is told of checkpoints, and what a gate waits for:
   pointsman init --store /mnt/worm/checkpoints --require L3
   pointsman init --require L0                             nobody, and no gate waits
 
-Put the public key into the change ticket before the night: whoever has it from there can verify the record of a run
-without trusting this host. The private key stays in the file `log/key` of the home, readable by its owner only.
+Put the public key into the change ticket before the night: whoever has it from there can verify the record of a run \
+without trusting this host. The private key stays in the file `log/key` of the home, readable by its owner only. \
 Without `init` the first run makes the key.";
 
 /// Makes the key and the log of this installation and prints the public key

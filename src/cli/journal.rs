@@ -16,7 +16,7 @@ Examples:
   pointsman journal salvage shop-20261121-a1b2c3 --to ./salvaged
   pointsman audit verify ./salvaged
 
-The damaged journal is not touched. The new one holds its records up to the first damage, and says of itself that it was
+The damaged journal is not touched. The new one holds its records up to the first damage, and says of itself that it was \
 salvaged: what was acknowledged after that is lost, and what it did has to be looked for at the targets.";
 
 /// Looks after the bytes of a run's journal

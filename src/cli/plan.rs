@@ -14,7 +14,8 @@ use crate::views::{bearing, expectation, plan, rehearsed};
 
 const EXAMPLES: &str = "\
 Examples:
-  pointsman plan night.yaml                      order, what runs in parallel, exact statements, gates, undo, times
+  pointsman plan night.yaml                      order, what runs in parallel, exact statements,
+                                                 gates, undo, times
   pointsman plan night.yaml --json | jq .digest  for programs
   pointsman plan night.yaml --dot | dot -Tsvg > night.svg
   pointsman plan night.yaml --mermaid            a picture for a page in Markdown

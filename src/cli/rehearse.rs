@@ -17,16 +17,20 @@ use crate::views::readiness;
 
 const EXAMPLES: &str = "\
 Examples:
-  pointsman rehearse night.yaml                               the quiet night: how long, who is needed, when
-  pointsman rehearse night.yaml --fail each                   every step fails, in every way it can: where does the run end?
-  pointsman rehearse night.yaml --fail each --crash each      and the executor dies after every turn of each of these nights
-  pointsman rehearse night.yaml --fail-undo each              every undo fails: who mends it, and what if nobody can?
-  pointsman rehearse night.yaml --absent commander            nobody of this role answers
+  pointsman rehearse night.yaml                     the quiet night: how long, who is needed, when
+  pointsman rehearse night.yaml --fail each         every step fails, in every way it can: where
+                                                    does the run end?
+  pointsman rehearse night.yaml --fail each --crash each
+                                                    and the executor dies after every turn of each
+                                                    of these nights
+  pointsman rehearse night.yaml --fail-undo each    every undo fails: who mends it, and what if
+                                                    nobody can?
+  pointsman rehearse night.yaml --absent commander  nobody of this role answers
   pointsman rehearse night.yaml --slow catch-up=3x --lag plateau
-  pointsman rehearse night.yaml --seeds 1000                  a thousand nights with troubles drawn from seeds
+  pointsman rehearse night.yaml --seeds 1000        a thousand nights with troubles drawn from seeds
   pointsman rehearse night.yaml --fail each --json | jq '.findings'
 
-Nothing is touched and no time passes: targets and people are simulated, the plan, the engine and the journal are the real
+Nothing is touched and no time passes: targets and people are simulated, the plan, the engine and the journal are the real \
 ones. The report says where it lies. Exit codes: 0 every night ended with one side whole, 5 a finding, 3 invalid runbook.";
 
 /// Rehearses a runbook in a simulated world

@@ -24,7 +24,7 @@ Examples:
   pointsman replay latest --from 120 --speed 10   from record 120 on
   pointsman replay latest --view plain --speed max | less
 
-Keys: space stands, arrows step from record to record, + and - change the pace, `q` leaves; `?` shows the others. The clock
+Keys: space stands, arrows step from record to record, + and - change the pace, `q` leaves; `?` shows the others. The clock \
 that is shown is the night's own. Nothing can be ordered, and no target is asked anything.";
 
 /// Tells a night again from its journal

@@ -22,14 +22,17 @@ use crate::views::status::Life;
 
 const EXAMPLES: &str = "\
 Examples:
-  pointsman report latest -o report.html                   one file without scripts: open it, print it, attach it
-  pointsman report latest --md > report.md                 the same sections for a ticket or a wiki
-  pointsman report latest --json | jq .deviations          for programs
+  pointsman report latest -o report.html           one file without scripts: open it, print it,
+                                                   attach it
+  pointsman report latest --md > report.md         the same sections for a ticket or a wiki
+  pointsman report latest --json | jq .deviations  for programs
   pointsman report shop-live -o r.html --beside shop-staging
-                                                           with the lengths of the rehearsal beside those of the night
-  pointsman report night.bundle --key KEY -o report.html   from a bundle (`audit bundle`), on any host
+                                                   with the lengths of the rehearsal beside those of
+                                                   the night
+  pointsman report night.bundle --key KEY -o report.html
+                                                   from a bundle (`audit bundle`), on any host
 
-The end of the file's name chooses the form (.html, .md, .json) where no option does. It says what happened, who decided on
+The end of the file's name chooses the form (.html, .md, .json) where no option does. It says what happened, who decided on \
 what evidence, what was not as planned, where the time went, and what the record proves. docs/report.md describes each part.";
 
 /// How many earlier runs are looked through for one to show beside.

@@ -14,7 +14,7 @@ Examples:
   pointsman resume shop-20261121-a1b2c3     after a suspension, a crash or a reboot
   pointsman resume latest                   the run that was started last
 
-What ran when the executor ended is in doubt: it is looked at first, and never run again blindly. What nobody can tell
+What ran when the executor ended is in doubt: it is looked at first, and never run again blindly. What nobody can tell \
 by looking waits for a person: `pointsman resolve`.";
 
 /// Takes up a run that no executor drives

@@ -12,7 +12,7 @@ const EXAMPLES: &str = "\
 Examples:
   pointsman rollback latest --reason 'error rate of the new side is 3 %'
 
-Work under way finishes first; then what ran is undone in reverse, from what was captured. After the point of no return
+Work under way finishes first; then what ran is undone in reverse, from what was captured. After the point of no return \
 there is no way back. A run that was aborted or needs attention is taken up again by this order.";
 
 /// Turns a run back

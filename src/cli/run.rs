@@ -18,18 +18,21 @@ use crate::plan::{Plan, PlannedUndo};
 
 const EXAMPLES: &str = "\
 Examples:
-  pointsman run night.yaml                        a live view on a terminal, one line per event elsewhere
-  pointsman run night.yaml -p batch=full          with a parameter
-  pointsman run night.yaml --view inline          a small frame below the lines instead of a full screen
-  pointsman run night.yaml --json > night.jsonl   the records as JSON lines
-  pointsman run night.yaml --dry-run              asks every target, changes nothing: the exact statements, what stands in the way
+  pointsman run night.yaml                       a live view on a terminal, one line per event
+                                                 elsewhere
+  pointsman run night.yaml -p batch=full         with a parameter
+  pointsman run night.yaml --view inline         a small frame below the lines instead of a full
+                                                 screen
+  pointsman run night.yaml --json > night.jsonl  the records as JSON lines
+  pointsman run night.yaml --dry-run             asks every target, changes nothing: the exact
+                                                 statements, what stands in the way
   pointsman run night.yaml --targets staging.yaml the same steps for real against the targets of a profile: a rehearsal
 
-The run's id is printed first. Ctrl-C or SIGTERM suspends the run in good order: work under way finishes, nothing new
-starts, and `pointsman resume RUN` goes on. Other terminals can look and decide all the time: `pointsman status RUN`,
+The run's id is printed first. Ctrl-C or SIGTERM suspends the run in good order: work under way finishes, nothing new \
+starts, and `pointsman resume RUN` goes on. Other terminals can look and decide all the time: `pointsman status RUN`, \
 `pointsman approve RUN STEP`.
 
-Exit codes: 0 succeeded, 3 invalid runbook, 4 rolled back, 5 needs attention, 6 aborted, 7 journal failed, 9 suspended,
+Exit codes: 0 succeeded, 3 invalid runbook, 4 rolled back, 5 needs attention, 6 aborted, 7 journal failed, 9 suspended, \
 11 busy; docs/cli.md lists them all.";
 
 /// Runs a runbook

@@ -22,15 +22,16 @@ use crate::web::{Console, Door, Settings, SignOn, Users, serve};
 
 const EXAMPLES: &str = "\
 Examples:
-  pointsman serve                              on this host alone; prints a link that signs you in once
-  pointsman serve --runbooks nights            runs of these runbooks can be started in the browser
-  pointsman user set users.yaml alice          a user with a password, then
+  pointsman serve                      on this host alone; prints a link that signs you in once
+  pointsman serve --runbooks nights    runs of these runbooks can be started in the browser
+  pointsman user set users.yaml alice  a user with a password, then
   pointsman serve --users users.yaml --listen 0.0.0.0:8470 --tls-cert cert.pem --tls-key key.pem
   pointsman serve --oidc login.yaml --users users.yaml --origin https://night.example
-                                               people sign in at their identity provider, or here with a password
+                                       people sign in at their identity provider, or here with a
+                                       password
 
-The console reads what the command line reads and orders what it orders. It never drives a run: a run that is started in the
-browser is a process of its own and goes on when the console ends. Beyond the loopback it listens only with TLS and users.
+The console reads what the command line reads and orders what it orders. It never drives a run: a run that is started in the \
+browser is a process of its own and goes on when the console ends. Beyond the loopback it listens only with TLS and users. \
 A session is no proof for a protected gate: that takes a signature, in the browser as everywhere. docs/console.md has the rest.";
 
 /// Shows runs in a browser, and takes orders there

@@ -19,12 +19,13 @@ use crate::views::trace::{Span, Trace};
 
 const EXAMPLES: &str = "\
 Examples:
-  pointsman trace latest                            to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names
+  pointsman trace latest                    to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names
   pointsman trace latest --to http://localhost:4318
-  pointsman trace latest --json trace.json          a file in OTLP's JSON, for tools that read such; `-` is standard output
+  pointsman trace latest --json trace.json  a file in OTLP's JSON, for tools that read such; `-` is
+                                            standard output
 
-A run is a trace and a step is a span. The ids follow from the run, so a trace that is sent twice is the same trace. While a run
-goes on, `pointsman run --otlp URL` sends each span when it is over. Headers with tokens are in OTEL_EXPORTER_OTLP_HEADERS, never
+A run is a trace and a step is a span. The ids follow from the run, so a trace that is sent twice is the same trace. While a run \
+goes on, `pointsman run --otlp URL` sends each span when it is over. Headers with tokens are in OTEL_EXPORTER_OTLP_HEADERS, never \
 in a command line. docs/traces.md says what is in a trace and which variables are heeded.";
 
 /// How long it is tried to send a trace.

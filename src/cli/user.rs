@@ -12,14 +12,15 @@ use crate::web::{May, Users};
 
 const EXAMPLES: &str = "\
 Examples:
-  pointsman user set users.yaml alice                 asks for the password twice; makes the file where there is none
-  pointsman user set users.yaml wall --may view       somebody who may only look
+  pointsman user set users.yaml alice            asks for the password twice; makes the file where
+                                                 there is none
+  pointsman user set users.yaml wall --may view  somebody who may only look
   pass night/alice | pointsman user set users.yaml alice
   pointsman user list users.yaml
   pointsman user remove users.yaml alice
 
-A user is called as the person of the roster. What they may decide is what the roster says; a roster believes a console about
-who signed in only where it names the login under which the console runs: `consoles: [pointsman]`.
+A user is called as the person of the roster. What they may decide is what the roster says; a roster believes a console about \
+who signed in only where it names the login under which the console runs: `consoles: [pointsman]`. \
 A running console reads the file again when it changed; sessions of a user who was changed or removed end.";
 
 /// Makes and changes the users of the console

@@ -27,7 +27,7 @@ Examples:
   pointsman watch latest --by alice         orders that are typed into the view are given as alice
   pointsman watch latest --plain | tee log  one line per event, until the run ends
 
-Keys: `:` types an order (`:approve go-live`), `?` shows the others, `q` leaves. Leaving never touches the run. A gate that
+Keys: `:` types an order (`:approve go-live`), `?` shows the others, `q` leaves. Leaving never touches the run. A gate that \
 wants a signature is decided by `pointsman approve`, for which the view steps aside. docs/terminal.md has the rest.
 
 Exit codes: 0 when the view was left; when the run ended meanwhile, those of `run`.";

@@ -17,10 +17,11 @@ use crate::model::SecretRef;
 const EXAMPLES: &str = "\
 Examples:
   pointsman witness --dir /var/lib/witness --log \"$(cat ticket.vkey)\"
-                        prints its public key, then signs each checkpoint of that log that goes on from the last one
+                                                prints its public key, then signs each checkpoint of
+                                                that log that goes on from the last one
 
-On the host of the log: `pointsman init --witness-key KEY --witness-url http://127.0.0.1:8090 --require L2`, with the witness
-at the other end of a tunnel: `ssh -N -L 8090:127.0.0.1:8090 WITNESS-HOST`. Beyond the loopback it listens only with TLS and
+On the host of the log: `pointsman init --witness-key KEY --witness-url http://127.0.0.1:8090 --require L2`, with the witness \
+at the other end of a tunnel: `ssh -N -L 8090:127.0.0.1:8090 WITNESS-HOST`. Beyond the loopback it listens only with TLS and \
 with a token for those who may ask:
   openssl rand -hex 32 > token; chmod 600 token
   pointsman witness --dir /var/lib/witness --log KEY --listen 0.0.0.0:8090 \\
