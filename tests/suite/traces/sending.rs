@@ -176,7 +176,7 @@ steps:
   slow:
     needs: [quick]
     action: command
-    with: { argv: [sh, -c, 'touch begun; while ! test -e go && test -d .; do sleep 0.05; done'] }
+    with: { argv: [sh, -c, 'echo $$ > number; mv number begun; while ! test -e go && test -d .; do sleep 0.05; done'] }
     in_doubt: rerun
     idempotent: it only waits
     undo: { nothing: it only waits }
@@ -189,7 +189,12 @@ steps:
     bench.wait_until("the second step is under way", |_| bench.path().join("begun").exists());
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
     child.wait().unwrap();
+    // The program outlives its executor, and is not run a second time beside itself: it ends first.
+    let number = std::fs::read_to_string(bench.path().join("begun")).unwrap();
     bench.file("go", "");
+    bench.wait_until("the program has ended", |_| {
+        std::fs::read(format!("/proc/{}/environ", number.trim())).map_or(true, |environment| environment.is_empty())
+    });
     let mut command = bench.command(&["resume", "night-1"]);
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
     let (code, said) = ended(command);
