@@ -75,11 +75,12 @@ pub fn measure(folder: &Path) {
         let browser = Browser::open(Size::Desk);
         browser.go(link.trim());
         browser.until_says("h1", "Runs");
+        // A run that has not begun has nothing to be drawn from.
+        ready.send(()).unwrap();
         browser.go(&format!("{address}#/runs/frames"));
         browser.until("every step", &format!("return document.querySelectorAll('.node').length >= {STEPS}"));
         browser.until("the stream is open", "return document.querySelector('#main').dataset.connected === 'true'");
         browser.script(METER);
-        ready.send(()).unwrap();
         browser.until_says("#log", "run ended");
         let drawn = browser.script("return { frames: window.frames, tasks: window.tasks }");
         told(&drawn, heap(&browser));
