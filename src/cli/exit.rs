@@ -131,6 +131,7 @@ impl Exit {
             EngineError::RunNotFound { .. }
             | EngineError::RunExists(_)
             | EngineError::NoAnswer(_)
+            | EngineError::Unbegun
             | EngineError::NoWitness(_)
             | EngineError::Io { .. }
             | EngineError::NoHome => Self::Failed,

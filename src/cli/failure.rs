@@ -24,6 +24,7 @@ pub fn hint(error: &anyhow::Error, desk: &Desk) -> Option<String> {
         }
         EngineError::Plan(_) | EngineError::Fold(_) => Some("`audit verify RUN` says what does not fit".to_owned()),
         EngineError::NoAnswer(_)
+        | EngineError::Unbegun
         | EngineError::NoWitness(_)
         | EngineError::Unrecognised(_)
         | EngineError::Io { .. }

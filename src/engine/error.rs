@@ -66,6 +66,9 @@ pub enum EngineError {
     /// The person could not be recognised.
     #[error(transparent)]
     Unrecognised(#[from] Unrecognised),
+    /// A run that was made and not begun: its first record comes when somebody drives it.
+    #[error("the run has no record yet")]
+    Unbegun,
     /// The executor of a live run did not answer.
     #[error("the executor of the run did not answer: {0}")]
     NoAnswer(String),

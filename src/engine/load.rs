@@ -60,7 +60,7 @@ pub(super) fn begin(home: &Home, run: &RunId) -> Result<(Record, State, Reader),
     let mut reader = Reader::open(&home.folder(run).journal()).map_err(EngineError::Read)?;
     let first = match reader.next() {
         Some(entry) => entry.map_err(EngineError::Read)?.record,
-        None => return Err(EngineError::NoAnswer("the run has no record yet".to_owned())),
+        None => return Err(EngineError::Unbegun),
     };
     let state = State::new(Arc::new(stored_plan(home, run, &first)?));
     Ok((first, state, reader))

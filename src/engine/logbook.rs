@@ -277,6 +277,7 @@ pub fn start_refused(home: &Home, plan: &Plan, why: &EngineError) {
         | EngineError::Fold(_)
         | EngineError::Journal { .. }
         | EngineError::NoAnswer(_)
+        | EngineError::Unbegun
         | EngineError::Io { .. }
         | EngineError::NoHome => false,
     };

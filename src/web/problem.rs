@@ -74,6 +74,7 @@ impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         match &error {
             EngineError::RunNotFound { .. } => Self::not_found(error.to_string()),
+            EngineError::Unbegun => Self::conflict(error.to_string()),
             _ => Self::broken(error.to_string()),
         }
     }

@@ -122,7 +122,7 @@ impl Tail {
             Some(follow) => follow,
             empty => match Follow::open(&self.home, &self.run) {
                 Ok(follow) => empty.insert(follow),
-                Err(EngineError::NoAnswer(_)) => return Ok(News::More(Vec::new())),
+                Err(EngineError::Unbegun | EngineError::NoAnswer(_)) => return Ok(News::More(Vec::new())),
                 Err(error) => return Err(error),
             },
         };
