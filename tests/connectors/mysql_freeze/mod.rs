@@ -2,7 +2,7 @@
 
 pub mod faults;
 mod traps;
-mod ways;
+pub mod ways;
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,7 @@ use pointsman::model::Touch;
 use serde_json::json;
 
 use super::{app, bench, code, frozen_and_back, order, refused, shop, world};
+use crate::servers::mariadb::MariaDb;
 use crate::servers::missing;
 
 /// Rights of every kind, and those that Pointsman needs to take them where they are wider than the database.
@@ -31,21 +32,28 @@ async fn column_role_wildcard_global_and_public_grants_come_back_exactly() {
     }
     let server = shop().await;
     server.run(EVERYWHERE).await;
-    let bench = bench(&server, server.port);
-    let params = order(json!({ "accounts": ["app@*"] }));
-    let inspection = FreezeWrites.inspect(&bench.call("freeze", Some("old"), params.clone())).await.unwrap();
-    assert_eq!(inspection.blockers, []);
-    for sql in [
+    let revokes = [
         "REVOKE DELETE, INSERT ON `sh%`.* FROM `app`@`%`",
         "REVOKE INSERT (`sku`), UPDATE (`note`, `sku`) ON `shop`.`orders` FROM `app`@`%`",
         "REVOKE INSERT ON *.* FROM `keeper`",
         "REVOKE INSERT ON `shop`.* FROM PUBLIC",
         "REVOKE ALTER ROUTINE ON PROCEDURE `shop`.`look` FROM `app`@`%`",
-    ] {
+    ];
+    rights_come_back(&server, &revokes).await;
+}
+
+/// Freezes accounts that hold rights of every kind: these statements are among those that are sent, nothing can be written, and
+/// everything comes back.
+pub async fn rights_come_back(server: &MariaDb, revokes: &[&str]) {
+    let bench = bench(server, server.port);
+    let params = order(json!({ "accounts": ["app@*"] }));
+    let inspection = FreezeWrites.inspect(&bench.call("freeze", Some("old"), params.clone())).await.unwrap();
+    assert_eq!(inspection.blockers, []);
+    for sql in revokes {
         assert!(inspection.statements.iter().any(|statement| statement == sql), "{sql}: {:?}", inspection.statements);
     }
-    frozen_and_back(&server, &bench, params, async |_| {
-        let mut app = app(&server).await;
+    frozen_and_back(server, &bench, params, async |_| {
+        let mut app = app(server).await;
         for sql in [
             "INSERT INTO orders (sku) VALUES ('rum')",
             "UPDATE orders SET note = 'x'",
@@ -59,7 +67,7 @@ async fn column_role_wildcard_global_and_public_grants_come_back_exactly() {
         app.query_drop("SELECT sku FROM orders").await.unwrap();
     })
     .await;
-    let mut app = app(&server).await;
+    let mut app = app(server).await;
     for sql in ["INSERT INTO orders (sku) VALUES ('rum')", "UPDATE orders SET note = 'x'", "UPDATE stock SET pieces = 9"] {
         app.query_drop(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
@@ -86,8 +94,6 @@ async fn every_way_past_a_freeze_is_named_and_refused_until_it_is_accepted() {
              GRANT CREATE USER ON *.* TO app@'%';",
         )
         .await;
-    let before = world(&server).await;
-    let bench = bench(&server, server.port);
     let names = [
         "routine shop.refill",
         "view other.window",
@@ -97,22 +103,8 @@ async fn every_way_past_a_freeze_is_named_and_refused_until_it_is_accepted() {
         "account app@10.%",
         "power CREATE USER of app@%",
     ];
-    let leave = order(json!({ "events": "leave" }));
-    let inspection = FreezeWrites.inspect(&bench.call("freeze", Some("old"), leave.clone())).await.unwrap();
-    let mut found: Vec<_> = inspection.blockers.iter().map(|b| b.what.split(": ").next().unwrap().to_owned()).collect();
-    let mut expected = names.map(str::to_owned).to_vec();
-    found.sort();
-    expected.sort();
-    assert_eq!(found, expected);
-    assert!(inspection.blockers.iter().all(|blocker| blocker.owner.is_some()));
-    for missing in 0..names.len() {
-        let mut accepted = names.to_vec();
-        let left_out = accepted.remove(missing);
-        let mut params = leave.clone();
-        params["accept_bypasses"] = json!(accepted);
-        assert_eq!(refused(&bench, params, left_out).await.touch, Touch::Untouched);
-    }
-    assert_eq!(world(&server).await, before);
+    named_and_refused(&server, &names).await;
+    let bench = bench(&server, server.port);
     // Each is a real one. The scheduler is stopped and comes back, the rest was accepted.
     let params = order(json!({ "accept_bypasses": names }));
     frozen_and_back(&server, &bench, params, async |_| {
@@ -132,6 +124,29 @@ async fn every_way_past_a_freeze_is_named_and_refused_until_it_is_accepted() {
         );
     })
     .await;
+}
+
+/// With the scheduler left alone, exactly these ways past a freeze are named with their owners, and each refuses it until it is
+/// accepted.
+pub async fn named_and_refused(server: &MariaDb, names: &[&str]) {
+    let before = world(server).await;
+    let bench = bench(server, server.port);
+    let leave = order(json!({ "events": "leave" }));
+    let inspection = FreezeWrites.inspect(&bench.call("freeze", Some("old"), leave.clone())).await.unwrap();
+    let mut found: Vec<_> = inspection.blockers.iter().map(|b| b.what.split(": ").next().unwrap().to_owned()).collect();
+    let mut expected = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert!(inspection.blockers.iter().all(|blocker| blocker.owner.is_some()));
+    for missing in 0..names.len() {
+        let mut accepted = names.to_vec();
+        let left_out = accepted.remove(missing);
+        let mut params = leave.clone();
+        params["accept_bypasses"] = json!(accepted);
+        assert_eq!(refused(&bench, params, left_out).await.touch, Touch::Untouched);
+    }
+    assert_eq!(world(server).await, before);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{bench_of, left_out, shop};
 use crate::bench::attempt;
+use crate::mysql_freeze::ways::{named_and_refused, rights_come_back};
 use crate::mysql_freeze::{app, code, fence, frozen_and_back, order, refused, world};
 
 const INSERT: &str = "INSERT INTO shop.orders (sku) VALUES ('rum')";
@@ -58,37 +59,13 @@ async fn column_role_wildcard_and_global_grants_come_back_exactly() {
     }
     let server = shop().await;
     server.run(EVERYWHERE).await;
-    let bench = bench_of(&server);
-    let params = order(json!({ "accounts": ["app@*"] }));
-    let inspection = FreezeWrites.inspect(&bench.call("freeze", Some("old"), params.clone())).await.unwrap();
-    assert_eq!(inspection.blockers, []);
-    for sql in [
+    let revokes = [
         "REVOKE DELETE, INSERT ON `sh%`.* FROM `app`@`%`",
         "REVOKE INSERT (`sku`), UPDATE (`note`, `sku`) ON `shop`.`orders` FROM `app`@`%`",
         "REVOKE INSERT ON *.* FROM `keeper`@`%`",
         "REVOKE ALTER ROUTINE ON PROCEDURE `shop`.`look` FROM `app`@`%`",
-    ] {
-        assert!(inspection.statements.iter().any(|statement| statement == sql), "{sql}: {:?}", inspection.statements);
-    }
-    frozen_and_back(&server, &bench, params, async |_| {
-        let mut app = app(&server).await;
-        for sql in [
-            "INSERT INTO orders (sku) VALUES ('rum')",
-            "UPDATE orders SET note = 'x'",
-            "DELETE FROM stock",
-            "UPDATE stock SET pieces = 0",
-            "CREATE TABLE fresh (id INT)",
-        ] {
-            let refused = code(&app.query_drop(sql).await.unwrap_err());
-            assert!([1142, 1143].contains(&refused), "{sql}: {refused}");
-        }
-        app.query_drop("SELECT sku FROM orders").await.unwrap();
-    })
-    .await;
-    let mut app = app(&server).await;
-    for sql in ["INSERT INTO orders (sku) VALUES ('rum')", "UPDATE orders SET note = 'x'", "UPDATE stock SET pieces = 9"] {
-        app.query_drop(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    }
+    ];
+    rights_come_back(&server, &revokes).await;
 }
 
 #[tokio::test]
@@ -191,9 +168,7 @@ async fn every_way_past_a_freeze_is_named_and_refused_until_it_is_accepted() {
              GRANT CREATE USER ON *.* TO app@'%';",
         )
         .await;
-    let before = world(&server).await;
-    let bench = bench_of(&server);
-    let mut names = [
+    let names = [
         "routine shop.refill",
         "view other.window",
         "trigger other.copy",
@@ -202,18 +177,8 @@ async fn every_way_past_a_freeze_is_named_and_refused_until_it_is_accepted() {
         "account app@10.%",
         "power CREATE USER of app@%",
     ];
-    names.sort_unstable();
-    let leave = order(json!({ "events": "leave" }));
-    let inspection = FreezeWrites.inspect(&bench.call("freeze", Some("old"), leave.clone())).await.unwrap();
-    let mut found: Vec<_> = inspection.blockers.iter().map(|b| b.what.split(": ").next().unwrap().to_owned()).collect();
-    found.sort_unstable();
-    assert_eq!(found, names);
-    for left_out in names {
-        let mut params = leave.clone();
-        params["accept_bypasses"] = names.iter().filter(|name| **name != left_out).copied().collect();
-        assert_eq!(refused(&bench, params, left_out).await.touch, Touch::Untouched);
-    }
-    assert_eq!(world(&server).await, before);
+    named_and_refused(&server, &names).await;
+    let bench = bench_of(&server);
     // The scheduler, which MySQL starts by itself, is stopped and comes back; the rest was accepted.
     frozen_and_back(&server, &bench, order(json!({ "accept_bypasses": names })), async |_| {
         assert_eq!(server.one::<String>("SELECT @@global.event_scheduler").await, "OFF");
