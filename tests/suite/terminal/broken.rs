@@ -1,7 +1,7 @@
 //! What is left when a view ends otherwise than by its keys: it breaks, it is stopped, it is ended, its terminal goes away.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -47,12 +47,15 @@ impl Drop for Driven {
 }
 
 fn status(folder: &Path) -> String {
-    let said = Command::new(program())
-        .args(["status", "night-1", "--json"])
-        .env("POINTSMAN_HOME", folder.join("home"))
-        .output()
-        .unwrap();
-    String::from_utf8_lossy(&said.stdout).into_owned()
+    String::from_utf8_lossy(&pointsman(folder, &["status", "night-1", "--json"]).stdout).into_owned()
+}
+
+fn approve(folder: &Path) -> Output {
+    pointsman(folder, &["approve", "night-1", "go-live", "--yes"])
+}
+
+fn pointsman(folder: &Path, args: &[&str]) -> Output {
+    Command::new(program()).args(args).env("POINTSMAN_HOME", folder.join("home")).output().unwrap()
 }
 
 fn until(what: &str, test: impl Fn() -> bool) {
@@ -104,11 +107,7 @@ fn a_view_that_breaks_leaves_the_terminal_and_the_run_whole() {
     assert_eq!(tmux.says("#{alternate_on} #{cursor_flag}"), "0 1");
     let told: serde_json::Value = serde_json::from_str(&status(folder.path())).unwrap();
     assert_eq!(told["executor"], true, "{told}");
-    let said = Command::new(program())
-        .args(["approve", "night-1", "go-live", "--yes"])
-        .env("POINTSMAN_HOME", folder.path().join("home"))
-        .output()
-        .unwrap();
+    let said = approve(folder.path());
     assert!(said.status.success(), "{said:?}");
     tmux.wait_text("ended with 0");
     assert!(folder.path().join("switched").exists());
@@ -154,13 +153,7 @@ fn a_run_that_prints_lines_stands_and_goes_on() {
     tmux.wait_for("the shell", |screen| screen.contains("Stopped") || screen.contains("SIGTSTP"));
     assert!(!folder.path().join("switched").exists());
     tmux.run("fg; echo came back with $?");
-    until("the executor goes on", || {
-        Command::new(program())
-            .args(["approve", "night-1", "go-live", "--yes"])
-            .env("POINTSMAN_HOME", folder.path().join("home"))
-            .output()
-            .is_ok_and(|said| said.status.success())
-    });
+    until("the executor goes on", || approve(folder.path()).status.success());
     tmux.wait_text("came back with 0");
     assert!(folder.path().join("switched").exists());
 }
