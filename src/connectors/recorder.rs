@@ -17,16 +17,6 @@ pub struct Note {
     pub kind: NoteKind,
 }
 
-impl Note {
-    /// Whether it tells of no change: its record may wait a moment for company.
-    pub const fn is_patient(&self) -> bool {
-        match self.kind {
-            NoteKind::Question { .. } | NoteKind::Progress(_) => true,
-            NoteKind::Output { .. } | NoteKind::Statement { .. } => false,
-        }
-    }
-}
-
 /// The kinds of notes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NoteKind {

@@ -10,11 +10,12 @@ use super::batch::Batch;
 use super::clock::{Clock, Reading, until};
 use super::ears::Ears;
 use super::hands::Hands;
-use super::logbook::{self, Logbook, is_moment};
+use super::logbook::{self, Logbook};
 use super::message::Request;
 use super::pen::Pen;
 use super::run_name::{clear_unbegun, fresh_id};
 use super::socket::{self, Incoming};
+use super::sync_due::SyncDue;
 use super::target_lock::TargetLocks;
 use super::watches::Watches;
 use super::{EngineError, Home, identity, load, notary};
@@ -23,13 +24,10 @@ use crate::connectors::Registry;
 use crate::journal::{Files, LockError, Nonce, RunFolder, Writer, open};
 use crate::model::{Actor, RunId, RunOutcome, Timestamp};
 use crate::plan::Plan;
-use crate::run::{Answer, Command, Conductor, Event, Input, Phase, Record, RunNote, State};
+use crate::run::{Answer, Command, Conductor, Event, Input, Phase, Record, RunNote, State, Turn};
 
 /// How long nothing has to happen before the head of the journal is brought up to date.
 const IDLE: Duration = Duration::from_millis(100);
-/// How long the record of a look may wait for company. Each sync of its own would compete with the disk of a database whose
-/// writers are refused meanwhile. What changes something, and every end of a verb, waits for nothing and takes it along.
-const PATIENT: Duration = Duration::from_millis(25);
 /// How often an observer is told that time passes.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -66,6 +64,7 @@ pub struct Executor {
     clock: Clock,
     targets: Option<TargetLocks>,
     home: Home,
+    due: SyncDue,
 }
 
 impl Executor {
@@ -104,7 +103,7 @@ impl Executor {
             conductor.note(RunNote::Rehearsal { profile: profile.name }.event(), &mut pen);
         }
         conductor.note(executor_started(&clock), &mut pen);
-        Ok(Self { run, folder, conductor, pen, clock, targets: Some(targets), home: home.clone() })
+        Ok(Self { run, folder, conductor, pen, clock, targets: Some(targets), home: home.clone(), due: SyncDue::default() })
     }
 
     /// Takes up a run that no executor drives: replays its journal, and records what the last executor left in doubt.
@@ -151,7 +150,7 @@ impl Executor {
             conductor.note(Event::JournalRepaired { bytes: repaired.bytes, kept: repaired.kept }, &mut pen);
         }
         conductor.recover("the executor that drove it ended without seeing its end", &mut pen);
-        Ok(Self { run: run.clone(), folder, conductor, pen, clock, targets: None, home: home.clone() })
+        Ok(Self { run: run.clone(), folder, conductor, pen, clock, targets: None, home: home.clone(), due: SyncDue::default() })
     }
 
     /// The run.
@@ -240,25 +239,31 @@ impl Executor {
             batch.notes(&mut ears.notes);
             batch.first(watches.look(self.conductor.state(), !batch.answers.is_empty(), now));
             let waiting: Vec<_> = batch.answers.drain(..).collect();
-            let turn = self.conductor.turn(batch.inputs(), now, &mut self.pen);
-            let records = match self.commit(observer) {
-                Ok(records) => records,
-                Err(error) => {
-                    drop(waiting);
-                    self.wait_for_hands(&mut ears.inputs).await;
-                    return Err(error);
-                }
-            };
-            if is_moment(self.conductor.state(), &records, &turn.effects) {
+            let Turn { effects, answers } = self.conductor.turn(batch.inputs(), now, &mut self.pen);
+            let acts_protected = logbook::prepares_protected(self.conductor.state(), &effects);
+            let (looks, acts) = logbook.part(effects);
+            looks.into_iter().for_each(|look| hands.perform(look));
+            let is_moment = acts_protected || logbook::is_moment(self.pen.fresh());
+            let is_awaited = !acts.is_empty() || !waiting.is_empty() || is_moment || suspending || logbook.has_news();
+            if !is_awaited && self.may_linger() {
+                self.wait(&mut batch, &mut ears, observer, suspending, &logbook).await?;
+                continue;
+            }
+            if let Err(error) = self.commit(observer) {
+                drop(waiting);
+                self.wait_for_hands(&mut ears.inputs).await;
+                return Err(error);
+            }
+            if is_moment {
                 logbook.gate(self.pen.durable());
             } else if logbook.is_due() {
                 logbook.heartbeat(self.pen.durable());
             }
-            for (answer, to) in turn.answers.into_iter().zip(waiting) {
+            for (answer, to) in answers.into_iter().zip(waiting) {
                 // Whoever asked may have gone; the order is recorded all the same.
                 let _ = to.send(answer);
             }
-            for effect in logbook.let_through(self.conductor.state().phase(), turn.effects) {
+            for effect in logbook.let_through(self.conductor.state().phase(), acts) {
                 hands.perform(effect);
             }
             if let Phase::Ended(outcome) = self.conductor.state().phase() {
@@ -285,7 +290,6 @@ impl Executor {
         logbook: &Logbook,
     ) -> Result<(), EngineError> {
         let mut settled = false;
-        let mut patient_until = None;
         loop {
             let now = self.clock.read().now;
             let timer = self.conductor.state().next_timer().map_or(TICK, |at| until(now, at).min(TICK));
@@ -296,21 +300,21 @@ impl Executor {
                 Some(input) = ears.inputs.recv() => { batch.input(input); break }
                 Some(order) = ears.orders.recv() => { batch.order(order); break }
                 Some(note) = ears.notes.recv() => {
-                    let now = tokio::time::Instant::now();
-                    let patient = note.is_patient() && *patient_until.get_or_insert(now + PATIENT) > now;
                     batch.note(note);
-                    if patient {
-                        continue;
-                    }
-                    break;
+                    self.due.begin();
+                    if self.due.is_over() { break }
+                    continue;
                 }
                 () = ears.stop.cancelled(), if !suspending => return Ok(()),
-                () = tokio::time::sleep_until(patient_until.map_or(end, |at| end.min(at))) => {}
+                () = tokio::time::sleep_until(self.due.at().map_or(end, |at| end.min(at))) => {}
+            }
+            if self.due.at().is_some() {
+                // Nobody is shown what is not durable.
+                return Ok(());
             }
             let now = self.clock.read().now;
             observer.tick(self.conductor.state(), now);
-            let is_due = self.conductor.state().next_timer().is_some_and(|at| at <= now) || logbook.has_news();
-            if patient_until.is_some() || is_due {
+            if self.conductor.state().next_timer().is_some_and(|at| at <= now) || logbook.has_news() {
                 return Ok(());
             }
             if !settled {
@@ -348,14 +352,24 @@ impl Executor {
         reading
     }
 
-    /// Makes the records of the turn durable, shows them, and gives them back.
-    fn commit(&mut self, observer: &mut dyn Observer) -> Result<Vec<Record>, EngineError> {
-        if !self.pen.has_fresh() {
-            return Ok(Vec::new());
+    /// Makes everything recorded so far durable, and shows it.
+    fn commit(&mut self, observer: &mut dyn Observer) -> Result<(), EngineError> {
+        self.due = SyncDue::default();
+        if self.pen.fresh().is_empty() {
+            return Ok(());
         }
         let records = self.pen.commit().map_err(|source| self.journal_failed(source))?;
         observer.recorded(self.conductor.state(), &records);
-        Ok(records)
+        Ok(())
+    }
+
+    /// Whether what was recorded may wait for company, where nothing acts on it and nobody is told of it yet.
+    fn may_linger(&mut self) -> bool {
+        if self.pen.fresh().is_empty() || self.due.is_over() || matches!(self.conductor.state().phase(), Phase::Ended(_)) {
+            return false;
+        }
+        self.due.begin();
+        true
     }
 
     fn journal_failed(&self, source: crate::journal::JournalError) -> EngineError {

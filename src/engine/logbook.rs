@@ -159,6 +159,15 @@ impl Logbook {
         }
     }
 
+    /// Of these effects, what begins while the records before it are still on their way to the disk, and what waits for them. What
+    /// only looks waits for nothing: its question and the sync take the same time. Where somebody outside has to see a checkpoint
+    /// before a gate is open, everything waits, as it does where something is given up.
+    pub fn part(&self, effects: Vec<Effect>) -> (Vec<Effect>, Vec<Effect>) {
+        let ends_something = effects.iter().any(|effect| matches!(effect, Effect::Cancel(_)));
+        let is_free = self.required == WitnessLevel::L0 && !ends_something;
+        effects.into_iter().partition(|effect| is_free && effect.is_look())
+    }
+
     /// What may be begun now. Behind a closed gate nothing new is prepared; whatever looks, finishes or goes back always may.
     pub fn let_through(&mut self, phase: Phase, effects: Vec<Effect>) -> Vec<Effect> {
         if phase != Phase::Forward || !self.is_closed() {
@@ -314,10 +323,9 @@ pub fn open(home: &Home, origin: Origin, now: Timestamp) -> Result<(Log, Made), 
     Log::open_or_make(&folder, &name, origin, now)
 }
 
-/// Whether what was recorded or comes next is one of the moments that a checkpoint belongs to: a gate asks or is decided,
-/// or a protected step is about to be prepared.
-pub(super) fn is_moment(state: &State, records: &[Record], effects: &[Effect]) -> bool {
-    let decided = records.iter().any(|record| match &record.event {
+/// Whether what was recorded is one of the moments that a checkpoint belongs to: a gate asks or is decided.
+pub(super) fn is_moment(records: &[Record]) -> bool {
+    records.iter().any(|record| match &record.event {
         // A hold or a window asks nobody.
         Event::WaitStarted { prompt, .. } => !prompt.is_empty(),
         event => matches!(
@@ -327,12 +335,12 @@ pub(super) fn is_moment(state: &State, records: &[Record], effects: &[Effect]) -
                 | Event::WaitRejected { .. }
                 | Event::StepConfirmed { .. }
         ),
-    });
-    let acts = effects.iter().any(|effect| match effect {
-        // Once for each attempt, when it is prepared: nothing of it was sent before. A second signature before it acts would be
-        // made while writers are refused.
-        Effect::Prepare(spec) => state.planned(spec.instance).protected,
-        Effect::Apply(_) | Effect::Probe(_) | Effect::Undo(_) | Effect::UndoByAction(_) | Effect::Cancel(_) => false,
-    });
-    decided || acts
+    })
+}
+
+/// Whether a protected step is about to be prepared: before it acts there is a checkpoint over everything that it relies on.
+pub(super) fn prepares_protected(state: &State, effects: &[Effect]) -> bool {
+    // Once for each attempt, when it is prepared: nothing of it was sent before, and what it says of itself is read meanwhile. A
+    // second signature before it acts would be made while writers are refused.
+    effects.iter().any(|effect| matches!(effect, Effect::Prepare(spec) if state.planned(spec.instance).protected))
 }

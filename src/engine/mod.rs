@@ -29,6 +29,7 @@ mod people;
 mod run_name;
 mod secrets;
 mod socket;
+mod sync_due;
 mod target_lock;
 mod watches;
 

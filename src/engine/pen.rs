@@ -28,8 +28,9 @@ impl Pen {
         self.reading = reading;
     }
 
-    pub const fn has_fresh(&self) -> bool {
-        !self.fresh.is_empty()
+    /// What was recorded since the last commit.
+    pub fn fresh(&self) -> &[Record] {
+        &self.fresh
     }
 
     /// The last record that is durable.

@@ -1,6 +1,6 @@
 //! What the state machine asks its shell to do, and what the shell answers.
 //!
-//! An effect is handed out only after the records before it are durable.
+//! An effect that changes something is performed only after the records before it are durable; one that only looks need not wait.
 
 use std::sync::Arc;
 
@@ -50,6 +50,15 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// Whether its target is as it was, whatever the answer.
+    pub const fn is_look(&self) -> bool {
+        match self {
+            Self::Prepare(_) | Self::Probe(_) => true,
+            Self::Apply(spec) => !spec.mutating,
+            Self::Undo(_) | Self::UndoByAction(_) | Self::Cancel(_) => false,
+        }
+    }
+
     /// The call that it makes; none where it ends one.
     pub const fn spec(&self) -> Option<&Arc<CallSpec>> {
         match self {

@@ -60,23 +60,16 @@ pub(super) async fn pass(
 
 /// The position now, and the server's clock.
 pub(super) async fn read(session: &mut Session) -> Result<(Option<String>, String), StatementError> {
-    let variables = session.rows("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'gtid_mode')").await?;
-    let is_on = |name: &str| {
-        variables
-            .iter()
-            .any(|row| text(row, "Variable_name").as_deref() == Some(name) && text(row, "Value").as_deref() == Some("ON"))
-    };
     let sql = match session.dialect() {
-        Dialect::MariaDb if is_on("log_bin") => Some("SELECT @@global.gtid_binlog_pos AS position"),
-        Dialect::MySql if is_on("gtid_mode") => Some("SELECT @@global.gtid_executed AS position"),
-        Dialect::MariaDb | Dialect::MySql => None,
+        Dialect::MariaDb => "SELECT @@global.log_bin AS logs, @@global.gtid_binlog_pos AS position, CAST(UTC_TIMESTAMP() AS CHAR) AS at",
+        Dialect::MySql => {
+            "SELECT @@global.gtid_mode AS logs, @@global.gtid_executed AS position, CAST(UTC_TIMESTAMP() AS CHAR) AS at"
+        }
     };
-    let position = match sql {
-        Some(sql) => session.value(sql).await?.map(|position| position.replace(['\n', ' '], "")),
-        None => None,
-    };
-    let at = session.value("SELECT CAST(UTC_TIMESTAMP() AS CHAR)").await?.unwrap_or_default();
-    Ok((position, at))
+    let row = session.one(sql).await?.unwrap_or_default();
+    let logs = text(&row, "logs").is_some_and(|word| ["1", "ON"].contains(&word.as_str()));
+    let position = text(&row, "position").filter(|_| logs).map(|position| position.replace(['\n', ' '], ""));
+    Ok((position, text(&row, "at").unwrap_or_default()))
 }
 
 async fn tables(session: &mut Session, databases: &[String]) -> Result<Vec<String>, StatementError> {

@@ -218,28 +218,31 @@ async fn stable(session: &mut Session, order: &Order, scope: &Scope) -> Result<(
     }
 }
 
-/// No switch is open, and no way past the freeze.
-async fn is_closed(session: &mut Session, order: &Order, scope: &Scope) -> Result<(), ActionError> {
-    let (_, second) = wanted(session, order, scope).await?;
-    if let Some(sql) = scope.switches.statements_to(&second).into_iter().next() {
-        return Err(ActionError::touched(format!("the freeze does not hold: `{sql}` would still change something")));
+/// Nothing is left to take, no switch is open, and there is no way past the freeze; what the order means on the server now.
+async fn is_closed(session: &mut Session, order: &Order) -> Result<Scope, ActionError> {
+    let would = |sql: &str, what: &str| ActionError::touched(format!("the freeze does not hold: `{sql}` would still {what} something"));
+    let scope = order.scope(session).await?;
+    if let Some(sql) = revokes(&scope.denied()).first() {
+        return Err(would(sql, "take"));
     }
-    bypass::refuse(&open_ways(session, order, scope).await?)?;
-    stable(session, order, scope).await
+    let (_, second) = wanted(session, order, &scope).await?;
+    if let Some(sql) = scope.switches.statements_to(&second).first() {
+        return Err(would(sql, "change"));
+    }
+    bypass::refuse(&open_ways(session, order, &scope).await?)?;
+    stable(session, order, &scope).await?;
+    Ok(scope)
 }
 
 async fn prove(call: &Call, order: &Order, applied: &Applied) -> Result<Evidence, ActionError> {
     let failed = |what: String| ActionError::touched(format!("the freeze does not hold: {what}"));
     let target = own_target(call)?;
     let mut session = open(call, target).await?;
-    let scope = order.scope(&mut session).await?;
-    if let Some(sql) = revokes(&scope.denied()).into_iter().next() {
-        return Err(failed(format!("`{sql}` would still take something")));
-    }
-    let (identity, canaries) = (session.identity(), canary::ready(&mut session, &order.canaries, &scope.databases).await?);
-    let (flights, closed) = tokio::join!(canary::fly(call, target, &identity, &canaries), is_closed(&mut session, order, &scope));
-    closed?;
-    let flights = flights?;
+    let databases = super::order::databases(&mut session, &order.databases).await?;
+    let (identity, canaries) = (session.identity(), canary::ready(&mut session, &order.canaries, &databases).await?);
+    // What the server says of the privileges is read while the canaries fly.
+    let (flights, closed) = tokio::join!(canary::fly(call, target, &identity, &canaries), is_closed(&mut session, order));
+    let (scope, flights) = (closed?, flights?);
     canary::all_refused(&flights).map_err(failed)?;
     let (position, _) = barrier::read(&mut session).await?;
     let moved = json!(position) != applied.outputs["fence"];

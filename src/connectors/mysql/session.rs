@@ -206,17 +206,11 @@ fn assert_identity(settings: &Arguments, session: &Session) -> Result<(), String
 
 impl Session {
     async fn identify(&mut self) -> Result<(), StatementError> {
-        let variables = self
-            .silently(
-                "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
-                 ('server_id', 'server_uuid', 'hostname', 'port', 'version', 'version_comment')",
-            )
-            .await?;
-        let find = |name: &str| {
-            let row =
-                variables.iter().find(|row| text(row, "Variable_name").is_some_and(|found| found.eq_ignore_ascii_case(name)));
-            row.and_then(|row| text(row, "Value"))
-        };
+        // What stands in the comment is MySQL's alone.
+        let sql = "SELECT @@global.server_id AS server_id, @@global.hostname AS hostname, @@global.port AS port, @@global.version AS version, \
+                   @@global.version_comment AS version_comment /*!50700 , @@global.server_uuid AS server_uuid */";
+        let row = self.silently(sql).await?.into_iter().next().unwrap_or_default();
+        let find = |name: &str| text(&row, name);
         let version = find("version").unwrap_or_default();
         let maria = version.contains("MariaDB") || find("version_comment").is_some_and(|comment| comment.contains("MariaDB"));
         self.dialect = if maria { Dialect::MariaDb } else { Dialect::MySql };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::session::{Session, StatementError, text};
+use super::session::{Dialect, Session, StatementError, text};
 use crate::model::Value;
 
 /// How the switches stand. What a server does not have is none.
@@ -21,12 +21,19 @@ pub(super) struct Switches {
 impl Switches {
     /// Reads them.
     pub(super) async fn read(session: &mut Session) -> Result<Self, StatementError> {
-        let rows = session
-            .rows("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', 'event_scheduler')")
-            .await?;
+        let stronger = match session.dialect() {
+            Dialect::MariaDb => "",
+            Dialect::MySql => ", @@global.super_read_only AS super_read_only",
+        };
+        let sql = format!("SELECT @@global.read_only AS read_only, @@global.event_scheduler AS event_scheduler{stronger}");
+        let row = session.one(&sql).await?.unwrap_or_default();
+        // A switch with two ways is shown as a number, one with more as a word.
         let find = |name: &str| {
-            let row = rows.iter().find(|row| text(row, "Variable_name").as_deref() == Some(name))?;
-            text(row, "Value")
+            text(&row, name).map(|word| match word.as_str() {
+                "0" => "OFF".to_owned(),
+                "1" => "ON".to_owned(),
+                _ => word,
+            })
         };
         Ok(Self {
             read_only: find("read_only"),
