@@ -51,7 +51,7 @@ pub enum Effect {
 
 impl Effect {
     /// Whether its target is as it was, whatever the answer.
-    pub const fn is_look(&self) -> bool {
+    pub fn is_look(&self) -> bool {
         match self {
             Self::Prepare(_) | Self::Probe(_) => true,
             Self::Apply(spec) => !spec.mutating,
