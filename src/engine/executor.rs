@@ -254,7 +254,9 @@ impl Executor {
                 self.wait_for_hands(&mut ears.inputs).await;
                 return Err(error);
             }
-            if is_moment {
+            if acts_protected {
+                logbook.begin_gate(self.pen.durable());
+            } else if is_moment {
                 logbook.gate(self.pen.durable());
             } else if logbook.is_due() {
                 logbook.heartbeat(self.pen.durable());
@@ -263,7 +265,7 @@ impl Executor {
                 // Whoever asked may have gone; the order is recorded all the same.
                 let _ = to.send(answer);
             }
-            for effect in logbook.let_through(self.conductor.state().phase(), acts) {
+            for effect in logbook.let_through(self.conductor.state(), acts) {
                 hands.perform(effect);
             }
             if let Phase::Ended(outcome) = self.conductor.state().phase() {
@@ -299,12 +301,7 @@ impl Executor {
                 biased;
                 Some(input) = ears.inputs.recv() => { batch.input(input); break }
                 Some(order) = ears.orders.recv() => { batch.order(order); break }
-                Some(note) = ears.notes.recv() => {
-                    batch.note(note);
-                    self.due.begin();
-                    if self.due.is_over() { break }
-                    continue;
-                }
+                Some(note) = ears.notes.recv() => { batch.note(note); break }
                 () = ears.stop.cancelled(), if !suspending => return Ok(()),
                 () = tokio::time::sleep_until(self.due.at().map_or(end, |at| end.min(at))) => {}
             }

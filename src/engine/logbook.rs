@@ -6,12 +6,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::run_name::tail;
 use super::{EngineError, Home};
 use crate::journal::RunFolder;
-use crate::log::store::{Made, Origin};
+use crate::log::store::{Made, Origin, Signed};
 use crate::log::{Courier, Log, LogError, LogFolder, Outside, WitnessLevel, diary};
 use crate::model::Timestamp;
 use crate::plan::Plan;
@@ -35,6 +36,7 @@ pub(super) struct Logbook {
     journal: PathBuf,
     began: Instant,
     signed: Option<Instant>,
+    signing: Option<JoinHandle<Result<Option<Signed>, LogError>>>,
     /// How many entries somebody outside must have seen before a gate is open.
     awaited: u64,
     held: Vec<Effect>,
@@ -61,6 +63,7 @@ impl Logbook {
             journal: run.journal(),
             began: Instant::now(),
             signed: None,
+            signing: None,
             // The start of an executor is a gate too: a crash must not be a way past one.
             awaited: if required > WitnessLevel::L0 { u64::MAX } else { 0 },
             held: Vec::new(),
@@ -92,21 +95,35 @@ impl Logbook {
 
     /// Adds the records up to `seq`, which are durable, signs a checkpoint over them and sends it out; gives its size.
     pub fn checkpoint(&mut self, seq: u64) -> Option<u64> {
+        self.begin_checkpoint(seq);
+        self.end_checkpoint()
+    }
+
+    /// Begins to, on a thread of its own: it is the disk that takes the time.
+    fn begin_checkpoint(&mut self, seq: u64) {
+        self.end_checkpoint();
         self.signed = Some(Instant::now());
-        let log = self.log.clone()?;
-        let mut log = locked(&log);
-        let signed =
-            log.follow(&self.journal, Some(seq)).and_then(|_| if log.can_sign() { log.sign().map(Some) } else { Ok(None) });
-        drop(log);
-        match signed {
-            Ok(Some(signed)) => {
+        let Some(log) = self.log.clone() else { return };
+        let journal = self.journal.clone();
+        self.signing = Some(std::thread::spawn(move || {
+            let mut log = locked(&log);
+            log.follow(&journal, Some(seq))?;
+            if log.can_sign() { log.sign().map(Some) } else { Ok(None) }
+        }));
+    }
+
+    /// Waits for the one that was begun, and sends it out; gives its size.
+    fn end_checkpoint(&mut self) -> Option<u64> {
+        // A thread that panicked said why, and signed nothing.
+        match self.signing.take()?.join().ok()? {
+            Ok(signed) => {
+                let signed = signed?;
                 let size = signed.checkpoint.size;
                 if let Some(courier) = &self.courier {
                     courier.give(signed);
                 }
                 Some(size)
             }
-            Ok(None) => None,
             Err(error) => {
                 self.say(&error);
                 None
@@ -117,6 +134,15 @@ impl Logbook {
     /// The same at a gate: what follows waits until the checkpoint has been seen as far outside as is required.
     pub fn gate(&mut self, seq: u64) {
         self.awaited = self.checkpoint(seq).unwrap_or(u64::MAX);
+    }
+
+    /// The same while a protected step is prepared. It acts when the checkpoint is signed; where somebody outside has to see it, it
+    /// is not even prepared before.
+    pub fn begin_gate(&mut self, seq: u64) {
+        if self.required > WitnessLevel::L0 {
+            return self.gate(seq);
+        }
+        self.begin_checkpoint(seq);
     }
 
     /// The same once a minute; at a gate whose checkpoint could not be signed, more often.
@@ -169,8 +195,11 @@ impl Logbook {
     }
 
     /// What may be begun now. Behind a closed gate nothing new is prepared; whatever looks, finishes or goes back always may.
-    pub fn let_through(&mut self, phase: Phase, effects: Vec<Effect>) -> Vec<Effect> {
-        if phase != Phase::Forward || !self.is_closed() {
+    pub fn let_through(&mut self, state: &State, effects: Vec<Effect>) -> Vec<Effect> {
+        if effects.iter().any(|effect| matches!(effect, Effect::Apply(spec) if state.planned(spec.instance).protected)) {
+            self.end_checkpoint();
+        }
+        if state.phase() != Phase::Forward || !self.is_closed() {
             let mut open = std::mem::take(&mut self.held);
             open.extend(effects);
             return open;

@@ -11,7 +11,7 @@ use crate::connectors::ActionError;
 use crate::model::{Object, Value};
 
 /// The pause between two looks at a replica from which something is awaited while the application is refused.
-pub(super) const EVERY: Duration = Duration::from_millis(3);
+pub(super) const EVERY: Duration = Duration::from_millis(2);
 
 /// One reading of `SHOW … STATUS`.
 #[derive(Clone, Debug)]

@@ -103,8 +103,8 @@ async fn logged(session: &mut Session) -> Result<Position, ActionError> {
 /// What the replica-to-be wrote and the source does not have, nor gets by itself: nothing is on its way where the source applies
 /// what this server writes. Where `wait` says so, that is waited for.
 async fn diverged(own: &mut Session, call: &Call, wait: bool) -> Result<Vec<String>, ActionError> {
-    let written = logged(own).await?;
-    let mut there = open(call, source(call)?).await?;
+    let (written, there) = tokio::join!(logged(own), open(call, source(call)?));
+    let (written, mut there) = (written?, there?);
     if there.identity()["server_id"] == own.identity()["server_id"] {
         return Err(ActionError::untouched("both servers have the same server id: neither would hear the other"));
     }
@@ -126,11 +126,16 @@ async fn diverged(own: &mut Session, call: &Call, wait: bool) -> Result<Vec<Stri
     Ok(missing)
 }
 
-/// Waits until the position that the source has now is applied here.
-async fn catch_up(call: &Call, own: &mut Session, channel: &str) -> Result<(String, Replica), ActionError> {
+/// The position that the source has now.
+async fn fence(call: &Call) -> Result<Position, ActionError> {
     let mut there = open(call, source(call)?).await?;
     let fence = logged(&mut there).await?;
     there.close().await;
+    Ok(fence)
+}
+
+/// Waits until a position of the source is applied here.
+async fn catch_up(own: &mut Session, channel: &str, fence: Position) -> Result<(String, Replica), ActionError> {
     let patience = own.patience().clone();
     loop {
         let replica = Replica::read_silently(own, channel).await?;
@@ -252,8 +257,10 @@ impl Act for ReplicateFrom {
             let (sql, shown) = order.change(dialect);
             session.execute_shown(&sql, &shown).await.map_err(|error| error.of_change(&shown))?;
         }
-        start(&mut session, &order.channel, true, true).await?;
-        let (fence, _) = catch_up(call, &mut session, &order.channel).await.map_err(ActionError::after_change)?;
+        let (started, fence) = tokio::join!(start(&mut session, &order.channel, true, true), fence(call));
+        started?;
+        let fence = fence.map_err(ActionError::after_change)?;
+        let (fence, _) = catch_up(&mut session, &order.channel, fence).await.map_err(ActionError::after_change)?;
         session.close().await;
         let waited_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Applied { outputs: json!({ "position": fence, "waited_ms": waited_ms }) })
@@ -261,9 +268,11 @@ impl Act for ReplicateFrom {
 
     /// Reads the source's position once more, and waits until that one is applied too: both threads carry over what happens now.
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
-        let (mut session, order) = (open(call, own_target(call)?).await.map_err(ActionError::after_change)?, Order::of(call)?);
+        let order = Order::of(call)?;
+        let (session, fence) = tokio::join!(open(call, own_target(call)?), fence(call));
+        let (mut session, fence) = (session.map_err(ActionError::after_change)?, fence.map_err(ActionError::after_change)?);
         session.hurry(Duration::from_secs(30));
-        let (fence, replica) = catch_up(call, &mut session, &order.channel).await.map_err(ActionError::after_change)?;
+        let (fence, replica) = catch_up(&mut session, &order.channel, fence).await.map_err(ActionError::after_change)?;
         if !order.is_met_by(&replica) {
             return Err(ActionError::touched(format!(
                 "the server follows {} as {}",
