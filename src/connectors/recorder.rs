@@ -17,6 +17,16 @@ pub struct Note {
     pub kind: NoteKind,
 }
 
+impl Note {
+    /// Whether it tells of no change: its record may be made a moment later, with that of others.
+    pub const fn is_patient(&self) -> bool {
+        match self.kind {
+            NoteKind::Question { .. } | NoteKind::Progress(_) => true,
+            NoteKind::Output { .. } | NoteKind::Statement { .. } => false,
+        }
+    }
+}
+
 /// The kinds of notes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NoteKind {

@@ -301,7 +301,13 @@ impl Executor {
                 biased;
                 Some(input) = ears.inputs.recv() => { batch.input(input); break }
                 Some(order) = ears.orders.recv() => { batch.order(order); break }
-                Some(note) = ears.notes.recv() => { batch.note(note); break }
+                Some(note) = ears.notes.recv() => {
+                    let is_patient = note.is_patient();
+                    batch.note(note);
+                    self.due.begin();
+                    if !is_patient || self.due.is_over() { break }
+                    continue;
+                }
                 () = ears.stop.cancelled(), if !suspending => return Ok(()),
                 () = tokio::time::sleep_until(self.due.at().map_or(end, |at| end.min(at))) => {}
             }

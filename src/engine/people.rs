@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::EngineError;
 use crate::authority::signers::{Revoked, Signers, SignersError};
@@ -64,6 +65,8 @@ pub(super) struct Watch {
     folder: PathBuf,
     path: String,
     known: Option<Digest>,
+    /// The files of the last look, with their texts: as long as these stay, nothing has to be understood anew.
+    seen: Vec<(PathBuf, Arc<str>)>,
 }
 
 impl Watch {
@@ -73,19 +76,39 @@ impl Watch {
         let pinned = content.roster.as_ref()?.pinned.as_ref()?;
         let present = state.people().map(|people| people.pinned.as_ref().map(|pinned| pinned.digest));
         let known = present.unwrap_or(Some(pinned.digest));
-        Some(Self { folder: PathBuf::from(&content.base_dir), path: pinned.path.clone(), known })
+        Some(Self { folder: PathBuf::from(&content.base_dir), path: pinned.path.clone(), known, seen: Vec::new() })
     }
 
     /// The roster as it is now, if that is not what it was; null where it cannot be read.
     pub fn look(&mut self) -> Option<Value> {
+        let stays = |(path, text): &(PathBuf, Arc<str>)| fs::read(path).is_ok_and(|now| now == text.as_bytes());
+        if !self.seen.is_empty() && self.seen.iter().all(stays) {
+            return None;
+        }
+        let files = read_roster(&self.folder, &self.path).ok();
+        self.seen = files.as_ref().map_or_else(Vec::new, |files| self.texts(files));
         let sound = |files: RosterFiles| files.roster.filter(|_| !files.reports.iter().any(|(report, _)| report.has_errors()));
-        let roster = read_roster(&self.folder, &self.path).ok().and_then(sound);
+        let roster = files.and_then(sound);
         let found = roster.as_ref().and_then(|roster| roster.pinned.as_ref()).map(|pinned| pinned.digest);
         if found == self.known {
             return None;
         }
         self.known = found;
         Some(roster.and_then(|roster| serde_json::to_value(roster).ok()).unwrap_or(Value::Null))
+    }
+
+    /// The roster, and the files of keys, which lie where it lies.
+    fn texts(&self, files: &RosterFiles) -> Vec<(PathBuf, Arc<str>)> {
+        let roster = self.folder.join(&self.path);
+        let beside = roster.parent().unwrap_or(&self.folder).to_owned();
+        let texts = files.reports.iter().map(|(_, source)| source);
+        texts
+            .enumerate()
+            .map(|(at, source)| {
+                let path = if at == 0 { roster.clone() } else { beside.join(&*source.name) };
+                (path, source.text.clone())
+            })
+            .collect()
     }
 }
 

@@ -60,16 +60,25 @@ pub(super) async fn pass(
 
 /// The position now, and the server's clock.
 pub(super) async fn read(session: &mut Session) -> Result<(Option<String>, String), StatementError> {
-    let sql = match session.dialect() {
-        Dialect::MariaDb => "SELECT @@global.log_bin AS logs, @@global.gtid_binlog_pos AS position, CAST(UTC_TIMESTAMP() AS CHAR) AS at",
+    Ok(position(&session.rows(question(session.dialect())).await?))
+}
+
+const fn question(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::MariaDb => {
+            "SELECT @@global.log_bin AS logs, @@global.gtid_binlog_pos AS position, CAST(UTC_TIMESTAMP() AS CHAR) AS at"
+        }
         Dialect::MySql => {
             "SELECT @@global.gtid_mode AS logs, @@global.gtid_executed AS position, CAST(UTC_TIMESTAMP() AS CHAR) AS at"
         }
-    };
-    let row = session.one(sql).await?.unwrap_or_default();
-    let logs = text(&row, "logs").is_some_and(|word| ["1", "ON"].contains(&word.as_str()));
-    let position = text(&row, "position").filter(|_| logs).map(|position| position.replace(['\n', ' '], ""));
-    Ok((position, text(&row, "at").unwrap_or_default()))
+    }
+}
+
+fn position(rows: &[Object]) -> (Option<String>, String) {
+    let cell = |name| rows.first().and_then(|row| text(row, name));
+    let logs = cell("logs").is_some_and(|word| ["1", "ON"].contains(&word.as_str()));
+    let position = cell("position").filter(|_| logs).map(|position| position.replace(['\n', ' '], ""));
+    (position, cell("at").unwrap_or_default())
 }
 
 async fn tables(session: &mut Session, databases: &[String]) -> Result<Vec<String>, StatementError> {
@@ -136,22 +145,33 @@ pub(super) async fn changes_left(session: &mut Session, logins: &BTreeSet<String
 
 /// Transactions that were prepared for a commit by somebody who may be gone: each can still be committed, by a name that no
 /// privilege stops.
-pub(super) async fn prepared(session: &mut Session) -> Result<Vec<String>, StatementError> {
-    let rows = session.rows("XA RECOVER").await?;
-    Ok(rows.iter().filter_map(|row| text(row, "data")).collect())
+pub(super) const PREPARED: &str = "XA RECOVER";
+
+/// Their names, from the answer.
+pub(super) fn names(rows: &[Object]) -> Vec<String> {
+    rows.iter().filter_map(|row| text(row, "data")).collect()
 }
 
-/// The tables that somebody changed after this moment.
-pub(super) async fn changed_since(session: &mut Session, databases: &[String], at: &str) -> Result<Vec<String>, StatementError> {
-    if session.dialect() == Dialect::MySql {
-        // Otherwise the answer may be a day old.
-        session.silently("SET SESSION information_schema_stats_expiry = 0").await?;
+/// The position now, and the tables that somebody changed after this moment; an empty one names none.
+pub(super) async fn read_since(
+    session: &mut Session,
+    databases: &[String],
+    at: &str,
+) -> Result<(Option<String>, Vec<String>), StatementError> {
+    let mut questions = vec![question(session.dialect()).to_owned()];
+    if !at.is_empty() {
+        if session.dialect() == Dialect::MySql {
+            // Otherwise the answer may be a day old.
+            session.silently("SET SESSION information_schema_stats_expiry = 0").await?;
+        }
+        questions.push(format!(
+            "SELECT CONCAT(table_schema, '.', table_name) AS name FROM information_schema.tables \
+             WHERE table_schema IN {} AND update_time > {}",
+            among(databases),
+            super::name::literal(at)
+        ));
     }
-    let sql = format!(
-        "SELECT CONCAT(table_schema, '.', table_name) AS name FROM information_schema.tables \
-         WHERE table_schema IN {} AND update_time > {}",
-        among(databases),
-        super::name::literal(at)
-    );
-    Ok(session.rows(&sql).await?.iter().filter_map(|row| text(row, "name")).collect())
+    let answers = session.together(&questions).await?;
+    let changed = answers.iter().skip(1).flatten().filter_map(|row| text(row, "name")).collect();
+    Ok((position(answers.first().map_or(&[], Vec::as_slice)).0, changed))
 }

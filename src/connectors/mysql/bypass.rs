@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::account::{Account, means};
+use super::barrier;
 use super::grant::{Grant, Level};
 use super::order::{Events, Order, Scope, among};
 use super::session::{Session, text};
@@ -28,21 +29,57 @@ const POWERS: [&str; 6] = ["SUPER", "CREATE USER", "SET USER", "SET_USER_ID", "S
 /// With these an account writes to a server that is read-only; `super_read_only` of MySQL stops them too.
 const PAST_READ_ONLY: [&str; 3] = ["READ_ONLY ADMIN", "SUPER", "CONNECTION_ADMIN"];
 
+/// What a server says of all that could go past a freeze, asked together.
+pub(super) struct Seen {
+    routines: Vec<Object>,
+    events: Vec<Object>,
+    /// Who applies what another server sends.
+    appliers: Vec<Object>,
+    /// The names of prepared transactions.
+    pub(super) prepared: Vec<String>,
+}
+
+impl Seen {
+    /// Asks for it.
+    pub(super) async fn read(session: &mut Session) -> Result<Self, ActionError> {
+        let questions = [
+            "SELECT ROUTINE_SCHEMA AS db, ROUTINE_NAME AS name, ROUTINE_TYPE AS kind, DEFINER AS definer \
+             FROM information_schema.routines WHERE SECURITY_TYPE = 'DEFINER'",
+            "SELECT EVENT_SCHEMA AS db, EVENT_NAME AS name, DEFINER AS definer FROM information_schema.events WHERE STATUS = 'ENABLED'",
+            "SELECT ID AS id FROM information_schema.processlist \
+             WHERE USER = 'system user' AND COMMAND IN ('Slave_SQL', 'Slave_worker', 'Connect', 'Query')",
+            barrier::PREPARED,
+        ];
+        let mut answers = session.together(&questions).await?.into_iter();
+        let mut next = || answers.next().unwrap_or_default();
+        let (routines, events, appliers) = (next(), next(), next());
+        Ok(Self { routines, events, appliers, prepared: barrier::names(&next()) })
+    }
+}
+
 /// All ways past the freeze that are not accepted.
-pub(super) async fn open_ways(session: &mut Session, order: &Order, scope: &Scope) -> Result<Vec<Bypass>, ActionError> {
+pub(super) async fn open_ways(
+    session: &mut Session,
+    order: &Order,
+    scope: &Scope,
+    seen: &Seen,
+) -> Result<Vec<Bypass>, ActionError> {
     sees_everything(scope)?;
     let mut found = Vec::new();
     let rest = Rest { scope, denied: scope.denied() };
     rest.accounts(order, &mut found);
-    rest.routines(session, &mut found).await?;
+    rest.routines(seen, &mut found);
     // Nobody sets them off who may not write somewhere; the server reads a file for each view and trigger that it is asked for.
     if rest.who_keeps(Grant::is_write).is_some() {
         rest.views(session, &mut found).await?;
         rest.triggers(session, &mut found).await?;
         rest.foreign_keys(session, &mut found).await?;
     }
-    rest.events(session, order, &mut found).await?;
-    replication(session, &mut found).await?;
+    rest.events(order, seen, &mut found);
+    if !seen.appliers.is_empty() {
+        let why = "this server applies what another one sends".to_owned();
+        found.push(Bypass { name: "replication".to_owned(), why, owner: "system user".to_owned() });
+    }
     found.retain(|bypass| !order.accepted.iter().any(|pattern| means(pattern, &bypass.name)));
     found.sort_unstable();
     found.dedup_by(|a, b| a.name == b.name);
@@ -137,10 +174,8 @@ impl Rest<'_> {
         }
     }
 
-    async fn routines(&self, session: &mut Session, found: &mut Vec<Bypass>) -> Result<(), ActionError> {
-        let sql = "SELECT ROUTINE_SCHEMA AS db, ROUTINE_NAME AS name, ROUTINE_TYPE AS kind, DEFINER AS definer \
-                   FROM information_schema.routines WHERE SECURITY_TYPE = 'DEFINER'";
-        for row in session.rows(sql).await?.iter().filter(|row| self.writes_as(&cell(row, "definer"))) {
+    fn routines(&self, seen: &Seen, found: &mut Vec<Bypass>) {
+        for row in seen.routines.iter().filter(|row| self.writes_as(&cell(row, "definer"))) {
             let (db, name) = (cell(row, "db"), cell(row, "name"));
             let may_run = |grant: &Grant| {
                 let here = match &grant.level {
@@ -155,7 +190,6 @@ impl Rest<'_> {
                 found.push(Bypass { name: format!("routine {db}.{name}"), why, owner: cell(row, "definer") });
             }
         }
-        Ok(())
     }
 
     async fn views(&self, session: &mut Session, found: &mut Vec<Bypass>) -> Result<(), ActionError> {
@@ -224,43 +258,25 @@ impl Rest<'_> {
         Ok(())
     }
 
-    async fn events(&self, session: &mut Session, order: &Order, found: &mut Vec<Bypass>) -> Result<(), ActionError> {
+    fn events(&self, order: &Order, seen: &Seen, found: &mut Vec<Bypass>) {
         if order.events == Events::Leave && self.scope.switches.event_scheduler.as_deref() == Some("ON") {
-            for event in writing_events(session, order, self.scope).await? {
+            for event in writing_events(order, self.scope, seen) {
                 let name = format!("event {}.{}", event.0, event.1);
                 found.push(Bypass { name, why: "the scheduler runs it, and it may write".to_owned(), owner: event.2 });
             }
         }
-        Ok(())
     }
 }
 
 /// The events that may write to the databases: schema, name, definer.
-pub(super) async fn writing_events(
-    session: &mut Session,
-    order: &Order,
-    scope: &Scope,
-) -> Result<Vec<(String, String, String)>, ActionError> {
+pub(super) fn writing_events(order: &Order, scope: &Scope, seen: &Seen) -> Vec<(String, String, String)> {
     let rest = Rest { scope, denied: scope.denied() };
-    let sql = "SELECT EVENT_SCHEMA AS db, EVENT_NAME AS name, DEFINER AS definer FROM information_schema.events \
-               WHERE STATUS = 'ENABLED'";
-    let rows = session.rows(sql).await?;
-    let events = rows.iter().map(|row| (cell(row, "db"), cell(row, "name"), cell(row, "definer")));
+    let events = seen.events.iter().map(|row| (cell(row, "db"), cell(row, "name"), cell(row, "definer")));
     let events = events.filter(|(db, name, _)| {
         let named = format!("{db}.{name}");
         !order.except_events.iter().any(|pattern| means(pattern, &named))
     });
-    Ok(events.filter(|(_, _, definer)| rest.writes_as(definer)).collect())
-}
-
-async fn replication(session: &mut Session, found: &mut Vec<Bypass>) -> Result<(), ActionError> {
-    let sql = "SELECT ID AS id FROM information_schema.processlist \
-               WHERE USER = 'system user' AND COMMAND IN ('Slave_SQL', 'Slave_worker', 'Connect', 'Query')";
-    if !session.rows(sql).await?.is_empty() {
-        let why = "this server applies what another one sends".to_owned();
-        found.push(Bypass { name: "replication".to_owned(), why, owner: "system user".to_owned() });
-    }
-    Ok(())
+    events.filter(|(_, _, definer)| rest.writes_as(definer)).collect()
 }
 
 fn cell(row: &Object, column: &str) -> String {

@@ -73,22 +73,17 @@ impl Canary {
         format!("{} on {}{via}", self.user, self.table)
     }
 
-    /// Its statements; the column is looked up by `session`, which may see it.
-    async fn statements(&self, session: &mut Session, databases: &[String]) -> Result<Vec<String>, ActionError> {
-        let (db, table) = match (self.table.split_once('.'), databases) {
-            (Some(parts), _) => parts,
-            (None, [only]) => (only.as_str(), self.table.as_str()),
-            (None, _) => {
-                return Err(ActionError::untouched(format!("the canary's table `{}` needs its database in front", self.table)));
-            }
-        };
-        let sql = format!(
-            "SELECT column_name AS name FROM information_schema.columns WHERE table_schema = {} AND table_name = {} \
-             AND coalesce(generation_expression, '') = '' ORDER BY ordinal_position",
-            literal(db),
-            literal(table)
-        );
-        let columns: Vec<_> = session.rows(&sql).await?.iter().filter_map(|row| text(row, "name")).collect();
+    /// Its database and its table.
+    fn place<'a>(&'a self, databases: &'a [String]) -> Result<(&'a str, &'a str), ActionError> {
+        match (self.table.split_once('.'), databases) {
+            (Some(parts), _) => Ok(parts),
+            (None, [only]) => Ok((only.as_str(), self.table.as_str())),
+            (None, _) => Err(ActionError::untouched(format!("the canary's table `{}` needs its database in front", self.table))),
+        }
+    }
+
+    /// Its statements, with one of the columns that the table has.
+    fn statements(&self, (db, table): (&str, &str), columns: &[String]) -> Result<Vec<String>, ActionError> {
         let wanted = self.column.as_ref().or(columns.first()).filter(|column| columns.contains(column));
         let column = wanted.ok_or_else(|| {
             ActionError::untouched(format!("the canary's table `{db}.{table}` is not there, or has no such column"))
@@ -100,6 +95,16 @@ impl Canary {
             format!("DELETE FROM {place} WHERE FALSE"),
         ])
     }
+}
+
+/// What has to be asked for the columns that can be written.
+fn columns_of((db, table): (&str, &str)) -> String {
+    format!(
+        "SELECT column_name AS name FROM information_schema.columns WHERE table_schema = {} AND table_name = {} \
+         AND coalesce(generation_expression, '') = '' ORDER BY ordinal_position",
+        literal(db),
+        literal(table)
+    )
 }
 
 /// A canary with its statements.
@@ -178,11 +183,14 @@ pub(super) async fn ready<'a>(
     canaries: &'a [Canary],
     databases: &[String],
 ) -> Result<Vec<Ready<'a>>, ActionError> {
-    let mut found = Vec::new();
-    for canary in canaries {
-        found.push(Ready { canary, statements: canary.statements(session, databases).await? });
+    let places = canaries.iter().map(|canary| canary.place(databases)).collect::<Result<Vec<_>, _>>()?;
+    if places.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(found)
+    let answers = session.together(&places.iter().map(|place| columns_of(*place)).collect::<Vec<_>>()).await?;
+    let columns = answers.iter().map(|rows| rows.iter().filter_map(|row| text(row, "name")).collect::<Vec<_>>());
+    let each = canaries.iter().zip(places).zip(columns);
+    each.map(|((canary, place), columns)| Ok(Ready { canary, statements: canary.statements(place, &columns)? })).collect()
 }
 
 /// Sends all of them side by side: the application is refused meanwhile.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::account::Account;
 use super::barrier;
-use super::bypass::{self, open_ways, writing_events};
+use super::bypass::{self, Seen, open_ways, writing_events};
 use super::canary::{self, Flight};
 use super::cut::{self, end_sessions};
 use super::grant::{grants, revokes};
@@ -23,19 +23,17 @@ use crate::model::{Finding, Value};
 pub struct FreezeWrites;
 
 /// The switches as the freeze wants them, in the two steps in which it turns them.
-async fn wanted(session: &mut Session, order: &Order, scope: &Scope) -> Result<(Switches, Switches), ActionError> {
-    let stop = order.events == Events::Stop && !writing_events(session, order, scope).await?.is_empty();
+fn wanted(order: &Order, scope: &Scope, seen: &Seen) -> (Switches, Switches) {
+    let stop = order.events == Events::Stop && !writing_events(order, scope, seen).is_empty();
     let first = if stop { scope.switches.without_events() } else { scope.switches.clone() };
     let second = if order.server { first.refusing() } else { first.clone() };
-    Ok((first, second))
+    (first, second)
 }
 
-async fn prepared_blockers(session: &mut Session, order: &Order) -> Result<Vec<Blocker>, ActionError> {
-    let prepared = barrier::prepared(session).await?.into_iter().map(|name| format!("xa {name}"));
-    let open = prepared.filter(|name| !order.accepted.iter().any(|pattern| super::account::means(pattern, name)));
-    Ok(open
-        .map(|name| Blocker { what: format!("{name}: a prepared transaction that can be committed at any time"), owner: None })
-        .collect())
+fn prepared_blockers<'a>(order: &'a Order, prepared: &'a [String]) -> impl Iterator<Item = Blocker> + 'a {
+    let names = prepared.iter().map(|name| format!("xa {name}"));
+    let open = names.filter(|name| !order.accepted.iter().any(|pattern| super::account::means(pattern, name)));
+    open.map(|name| Blocker { what: format!("{name}: a prepared transaction that can be committed at any time"), owner: None })
 }
 
 #[async_trait]
@@ -48,10 +46,11 @@ impl Inspect for FreezeWrites {
         let order = Order::of(call)?;
         let mut session = open(call, own_target(call)?).await?;
         let scope = order.scope(&mut session).await?;
-        let ways = open_ways(&mut session, &order, &scope).await?;
+        let seen = Seen::read(&mut session).await?;
+        let ways = open_ways(&mut session, &order, &scope, &seen).await?;
         let mut blockers = bypass::blockers(&ways);
-        blockers.extend(prepared_blockers(&mut session, &order).await?);
-        let (first, second) = wanted(&mut session, &order, &scope).await?;
+        blockers.extend(prepared_blockers(&order, &seen.prepared));
+        let (first, second) = wanted(&order, &scope, &seen);
         let denied = scope.denied();
         let mut statements = unlogged(order.binlog);
         statements.extend(scope.switches.statements_to(&first));
@@ -106,7 +105,7 @@ impl Inspect for FreezeWrites {
         let (order, saved) = (Order::of(call)?, Saved::from_value(&snapshot["saved"])?);
         let mut session = open(call, own_target(call)?).await?;
         let scope = order.scope(&mut session).await?;
-        let (_, second) = wanted(&mut session, &order, &scope).await?;
+        let (_, second) = wanted(&order, &scope, &Seen::read(&mut session).await?);
         let (left, switches) = (scope.denied().len(), scope.switches.statements_to(&second));
         let was = scope.denied_of(&saved.grants);
         let taken = was.difference(&scope.held()).count();
@@ -178,11 +177,12 @@ async fn freeze(call: &Call, order: &Order, snapshot: &Value) -> Result<Applied,
     let target = own_target(call)?;
     let mut session = open(call, target).await?;
     let scope = order.scope(&mut session).await?;
-    bypass::refuse(&open_ways(&mut session, order, &scope).await?)?;
-    if let Some(blocker) = prepared_blockers(&mut session, order).await?.into_iter().next() {
+    let seen = Seen::read(&mut session).await?;
+    bypass::refuse(&open_ways(&mut session, order, &scope, &seen).await?)?;
+    if let Some(blocker) = prepared_blockers(order, &seen.prepared).next() {
         return Err(ActionError::untouched(blocker.what).hint("`XA COMMIT` or `XA ROLLBACK` it, or accept it by its name"));
     }
-    let (first, second) = wanted(&mut session, order, &scope).await?;
+    let (first, second) = wanted(order, &scope, &seen);
     let denied = scope.denied();
     controlled(order, &scope, snapshot)?;
     let beside = open(call, target).await?;
@@ -201,15 +201,16 @@ async fn freeze(call: &Call, order: &Order, snapshot: &Value) -> Result<Applied,
         session.execute(&sql).await.map_err(|error| error.of_change(&sql))?;
     }
     let fence = barrier::pass(call, target, beside, &scope.databases, order.barrier).await.map_err(ActionError::after_change)?;
-    stable(&mut session, order, &scope).await.map_err(ActionError::after_change)?;
+    let prepared = barrier::names(&session.rows(barrier::PREPARED).await.map_err(|e| ActionError::from(e).after_change())?);
+    stable(&mut session, order, &scope, &prepared).await.map_err(ActionError::after_change)?;
     session.recorder().progress(&format!("writes of {} are refused", super::count_of(scope.frozen.len(), "account")));
     session.close().await;
     Ok(Applied { outputs: outputs(&scope, fence.position, &fence.at, cut, fence.waited.as_millis()) })
 }
 
 /// Behind the barrier nothing is left that could become a change.
-async fn stable(session: &mut Session, order: &Order, scope: &Scope) -> Result<(), ActionError> {
-    if let Some(blocker) = prepared_blockers(session, order).await?.into_iter().next() {
+async fn stable(session: &mut Session, order: &Order, scope: &Scope, prepared: &[String]) -> Result<(), ActionError> {
+    if let Some(blocker) = prepared_blockers(order, prepared).next() {
         return Err(ActionError::touched(blocker.what));
     }
     match barrier::changes_left(session, &scope.logins).await?.first() {
@@ -220,17 +221,19 @@ async fn stable(session: &mut Session, order: &Order, scope: &Scope) -> Result<(
 
 /// Nothing is left to take, no switch is open, and there is no way past the freeze; what the order means on the server now.
 async fn is_closed(session: &mut Session, order: &Order) -> Result<Scope, ActionError> {
-    let would = |sql: &str, what: &str| ActionError::touched(format!("the freeze does not hold: `{sql}` would still {what} something"));
+    let would =
+        |sql: &str, what: &str| ActionError::touched(format!("the freeze does not hold: `{sql}` would still {what} something"));
     let scope = order.scope(session).await?;
     if let Some(sql) = revokes(&scope.denied()).first() {
         return Err(would(sql, "take"));
     }
-    let (_, second) = wanted(session, order, &scope).await?;
+    let seen = Seen::read(session).await?;
+    let (_, second) = wanted(order, &scope, &seen);
     if let Some(sql) = scope.switches.statements_to(&second).first() {
         return Err(would(sql, "change"));
     }
-    bypass::refuse(&open_ways(session, order, &scope).await?)?;
-    stable(session, order, &scope).await?;
+    bypass::refuse(&open_ways(session, order, &scope, &seen).await?)?;
+    stable(session, order, &scope, &seen.prepared).await?;
     Ok(scope)
 }
 
@@ -244,10 +247,9 @@ async fn prove(call: &Call, order: &Order, applied: &Applied) -> Result<Evidence
     let (flights, closed) = tokio::join!(canary::fly(call, target, &identity, &canaries), is_closed(&mut session, order));
     let (scope, flights) = (closed?, flights?);
     canary::all_refused(&flights).map_err(failed)?;
-    let (position, _) = barrier::read(&mut session).await?;
-    let moved = json!(position) != applied.outputs["fence"];
     let at = applied.outputs["fenced_at"].as_str().unwrap_or_default();
-    let changed = if at.is_empty() { Vec::new() } else { barrier::changed_since(&mut session, &scope.databases, at).await? };
+    let (position, changed) = barrier::read_since(&mut session, &scope.databases, at).await?;
+    let moved = json!(position) != applied.outputs["fence"];
     if let Some(table) = changed.first() {
         return Err(failed(format!("{table} was changed after the fence, by somebody who is not frozen")));
     }

@@ -22,38 +22,72 @@ pub(super) struct Grants {
     wildcards: bool,
 }
 
+const MEMBERS_OF_MARIADB: &str = "SELECT User, Host, Role AS role, '' AS role_host FROM mysql.roles_mapping";
+const MEMBERS_OF_MYSQL: &str =
+    "SELECT TO_USER AS User, TO_HOST AS Host, FROM_USER AS role, FROM_HOST AS role_host FROM mysql.role_edges";
+
+/// The same in both: privileges everywhere, on databases, tables, columns and routines, and who may act as whom.
+const OF_BOTH: [&str; 6] = [
+    "SELECT * FROM information_schema.user_privileges",
+    "SELECT * FROM mysql.db",
+    "SELECT Host, Db, User, Table_name, Table_priv FROM mysql.tables_priv",
+    "SELECT Host, Db, User, Table_name, Column_name, Column_priv FROM mysql.columns_priv",
+    "SELECT Host, Db, User, Routine_name, Routine_type, Proc_priv FROM mysql.procs_priv",
+    "SELECT User, Host, Proxied_user, Proxied_host FROM mysql.proxies_priv",
+];
+
+/// MySQL's alone: whether there are partial revokes; what they take away, and nothing else of that column, since a second password
+/// has its hash there; the roles that everybody has.
+const OF_MYSQL: [&str; 3] = [
+    "SHOW GLOBAL VARIABLES WHERE Variable_name = 'partial_revokes' AND Value = 'ON'",
+    "SELECT u.User, u.Host, r.db, r.privilege FROM mysql.user u, JSON_TABLE(u.User_attributes, '$.Restrictions[*]' COLUMNS \
+     (db VARCHAR(64) PATH '$.Database', NESTED PATH '$.Privileges[*]' COLUMNS (privilege VARCHAR(64) PATH '$'))) r",
+    "SELECT @@global.mandatory_roles AS roles",
+];
+
 impl Grants {
     /// Reads them.
     pub(super) async fn read(session: &mut Session) -> Result<Self, StatementError> {
+        let answers = session.together(&Self::questions(session.dialect())).await?;
+        Self::of(session, answers).await
+    }
+
+    /// What has to be asked for them, to be asked together with other things.
+    pub(super) fn questions(dialect: Dialect) -> Vec<&'static str> {
+        let (own, of_one): (&[_], _) = match dialect {
+            Dialect::MariaDb => (&[], ["SELECT User AS user, Host AS host, is_role FROM mysql.user", MEMBERS_OF_MARIADB]),
+            Dialect::MySql => {
+                (&OF_MYSQL, ["SELECT User AS user, Host AS host, 'N' AS is_role FROM mysql.user", MEMBERS_OF_MYSQL])
+            }
+        };
+        of_one.into_iter().chain(OF_BOTH).chain(own.iter().copied()).collect()
+    }
+
+    /// From the answers to [`Self::questions`].
+    pub(super) async fn of(session: &mut Session, answers: Vec<Vec<Object>>) -> Result<Self, StatementError> {
         let maria = session.dialect() == Dialect::MariaDb;
         let mut found = Self { wildcards: true, ..Self::default() };
-        let kind = if maria { "is_role" } else { "'N'" };
-        let users = session.rows(&format!("SELECT User AS user, Host AS host, {kind} AS is_role FROM mysql.user")).await?;
+        let mut answers = answers.into_iter();
+        let mut next = || answers.next().unwrap_or_default();
+        let (users, members) = (next(), next());
         found.accounts = users
             .iter()
             .map(|row| Account { role: cell(row, "is_role") == "Y", ..Account::new(cell(row, "user"), cell(row, "host")) })
             .collect();
-        for row in session.rows("SELECT * FROM information_schema.user_privileges").await? {
-            let Some(account) = grantee(&cell(&row, "GRANTEE")) else { continue };
-            let privilege = cell(&row, "PRIVILEGE_TYPE");
-            if cell(&row, "IS_GRANTABLE") == "YES" {
-                found.add(account.clone(), Level::Global, GRANT_OPTION.to_owned());
-            }
-            if privilege != "USAGE" {
-                found.add(account, Level::Global, privilege);
-            }
-        }
+        found.take_global(&next());
+        found.take_databases(&next());
+        found.take_tables(&next());
+        found.take_columns(&next());
+        found.take_routines(&next());
+        found.take_members(&members, maria);
+        found.take_proxies(&next());
         if maria {
             found.read_global_of_roles(session).await?;
         } else {
-            let partial = session.value("SHOW GLOBAL VARIABLES WHERE Variable_name = 'partial_revokes' AND Value = 'ON'").await?;
-            found.wildcards = partial.is_none();
-            found.read_exceptions(session).await?;
+            found.wildcards = next().is_empty();
+            found.take_exceptions(&next());
+            found.take_mandatory_roles(&next());
         }
-        found.read_databases(session).await?;
-        found.read_tables(session).await?;
-        found.read_routines(session).await?;
-        found.read_memberships(session, maria).await?;
         Ok(found)
     }
 
@@ -76,6 +110,9 @@ impl Grants {
 
     /// The schema's view of global privileges leaves roles out, so theirs come from the table.
     async fn read_global_of_roles(&mut self, session: &mut Session) -> Result<(), StatementError> {
+        if !self.accounts.iter().any(|account| account.role) {
+            return Ok(());
+        }
         let columns = session
             .rows(
                 "SELECT column_name AS name FROM information_schema.columns \
@@ -96,80 +133,85 @@ impl Grants {
         Ok(())
     }
 
-    /// What MySQL's partial revokes take away from privileges that hold everywhere. Nothing else of the column is asked for: a second
-    /// password has its hash there.
-    async fn read_exceptions(&mut self, session: &mut Session) -> Result<(), StatementError> {
-        let sql = "SELECT u.User, u.Host, r.db, r.privilege FROM mysql.user u, JSON_TABLE(u.User_attributes, '$.Restrictions[*]' COLUMNS \
-                   (db VARCHAR(64) PATH '$.Database', NESTED PATH '$.Privileges[*]' COLUMNS (privilege VARCHAR(64) PATH '$'))) r";
-        for row in session.rows(sql).await? {
-            self.add(self.owner(&row), Level::Except { db: cell(&row, "db") }, cell(&row, "privilege"));
+    fn take_global(&mut self, rows: &[Object]) {
+        for row in rows {
+            let Some(account) = grantee(&cell(row, "GRANTEE")) else { continue };
+            let privilege = cell(row, "PRIVILEGE_TYPE");
+            if cell(row, "IS_GRANTABLE") == "YES" {
+                self.add(account.clone(), Level::Global, GRANT_OPTION.to_owned());
+            }
+            if privilege != "USAGE" {
+                self.add(account, Level::Global, privilege);
+            }
         }
-        Ok(())
     }
 
-    async fn read_databases(&mut self, session: &mut Session) -> Result<(), StatementError> {
-        for row in session.rows("SELECT * FROM mysql.db").await? {
-            let (account, pattern) = (self.owner(&row), cell(&row, "Db"));
-            for privilege in granted(&row) {
+    /// What MySQL's partial revokes take away from privileges that hold everywhere.
+    fn take_exceptions(&mut self, rows: &[Object]) {
+        for row in rows {
+            self.add(self.owner(row), Level::Except { db: cell(row, "db") }, cell(row, "privilege"));
+        }
+    }
+
+    fn take_databases(&mut self, rows: &[Object]) {
+        for row in rows {
+            let (account, pattern) = (self.owner(row), cell(row, "Db"));
+            for privilege in granted(row) {
                 self.add(account.clone(), Level::Database { pattern: pattern.clone() }, privilege);
             }
         }
-        Ok(())
     }
 
-    async fn read_tables(&mut self, session: &mut Session) -> Result<(), StatementError> {
-        let tables = "SELECT Host, Db, User, Table_name, Table_priv FROM mysql.tables_priv";
-        for row in session.rows(tables).await? {
-            let (account, db, table) = (self.owner(&row), cell(&row, "Db"), cell(&row, "Table_name"));
-            for privilege in listed(&row, "Table_priv") {
-                self.add(account.clone(), Level::Table { db: db.clone(), table: table.clone() }, privilege);
-            }
+    fn take_tables(&mut self, rows: &[Object]) {
+        for row in rows {
+            let level = Level::Table { db: cell(row, "Db"), table: cell(row, "Table_name") };
+            self.take_listed(row, &level, "Table_priv");
         }
-        let columns = "SELECT Host, Db, User, Table_name, Column_name, Column_priv FROM mysql.columns_priv";
-        for row in session.rows(columns).await? {
-            let (account, column) = (self.owner(&row), cell(&row, "Column_name"));
-            let level = Level::Column { db: cell(&row, "Db"), table: cell(&row, "Table_name"), column };
-            for privilege in listed(&row, "Column_priv") {
-                self.add(account.clone(), level.clone(), privilege);
-            }
-        }
-        Ok(())
     }
 
-    async fn read_routines(&mut self, session: &mut Session) -> Result<(), StatementError> {
-        let sql = "SELECT Host, Db, User, Routine_name, Routine_type, Proc_priv FROM mysql.procs_priv";
-        for row in session.rows(sql).await? {
-            let (account, kind) = (self.owner(&row), cell(&row, "Routine_type"));
-            let level = Level::Routine { db: cell(&row, "Db"), name: cell(&row, "Routine_name"), kind };
-            for privilege in listed(&row, "Proc_priv") {
-                self.add(account.clone(), level.clone(), privilege);
-            }
+    fn take_columns(&mut self, rows: &[Object]) {
+        for row in rows {
+            let column = cell(row, "Column_name");
+            let level = Level::Column { db: cell(row, "Db"), table: cell(row, "Table_name"), column };
+            self.take_listed(row, &level, "Column_priv");
         }
-        Ok(())
     }
 
-    async fn read_memberships(&mut self, session: &mut Session, maria: bool) -> Result<(), StatementError> {
-        let sql = if maria {
-            "SELECT User, Host, Role AS role, '' AS role_host FROM mysql.roles_mapping"
-        } else {
-            "SELECT TO_USER AS User, TO_HOST AS Host, FROM_USER AS role, FROM_HOST AS role_host FROM mysql.role_edges"
-        };
-        for row in session.rows(sql).await? {
-            let role = Account { role: maria, ..Account::new(cell(&row, "role"), cell(&row, "role_host")) };
-            self.members.push((self.owner(&row), role));
+    fn take_routines(&mut self, rows: &[Object]) {
+        for row in rows {
+            let kind = cell(row, "Routine_type");
+            let level = Level::Routine { db: cell(row, "Db"), name: cell(row, "Routine_name"), kind };
+            self.take_listed(row, &level, "Proc_priv");
         }
-        if !maria {
-            let mandatory = session.value("SELECT @@global.mandatory_roles").await?.unwrap_or_default();
-            for role in named_roles(&mandatory) {
-                let members = self.accounts.iter().filter(|account| **account != role);
-                self.members.extend(members.map(|account| (account.clone(), role.clone())));
-            }
+    }
+
+    fn take_listed(&mut self, row: &Object, level: &Level, column: &str) {
+        let account = self.owner(row);
+        for privilege in listed(row, column) {
+            self.add(account.clone(), level.clone(), privilege);
         }
-        for row in session.rows("SELECT User, Host, Proxied_user, Proxied_host FROM mysql.proxies_priv").await? {
-            let proxied = Account::new(cell(&row, "Proxied_user"), cell(&row, "Proxied_host"));
-            self.proxies.push((self.owner(&row), proxied));
+    }
+
+    fn take_members(&mut self, rows: &[Object], maria: bool) {
+        for row in rows {
+            let role = Account { role: maria, ..Account::new(cell(row, "role"), cell(row, "role_host")) };
+            self.members.push((self.owner(row), role));
         }
-        Ok(())
+    }
+
+    fn take_mandatory_roles(&mut self, rows: &[Object]) {
+        let mandatory = rows.first().map(|row| cell(row, "roles")).unwrap_or_default();
+        for role in named_roles(&mandatory) {
+            let members = self.accounts.iter().filter(|account| **account != role);
+            self.members.extend(members.map(|account| (account.clone(), role.clone())));
+        }
+    }
+
+    fn take_proxies(&mut self, rows: &[Object]) {
+        for row in rows {
+            let proxied = Account::new(cell(row, "Proxied_user"), cell(row, "Proxied_host"));
+            self.proxies.push((self.owner(row), proxied));
+        }
     }
 
     /// An account and everybody whose privileges it can use: its roles, theirs, and the public.

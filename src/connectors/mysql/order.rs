@@ -11,7 +11,7 @@ use super::name::literal;
 use super::session::{Session, text};
 use super::variable::Switches;
 use crate::connectors::{ActionError, Call};
-use crate::model::Span;
+use crate::model::{Object, Span};
 
 /// What a step asks for.
 #[derive(Clone, Debug)]
@@ -106,9 +106,14 @@ pub(super) struct Scope {
 impl Scope {
     /// What the names of accounts and databases mean on the server as it is now.
     pub(super) async fn of(session: &mut Session, accounts: &[String], databases: &[String]) -> Result<Self, ActionError> {
-        let databases = self::databases(session, databases).await?;
-        let grants = Grants::read(session).await?;
-        let own = own_account(session).await?;
+        let dialect = session.dialect();
+        let mut questions = vec![DATABASES, OWN, Switches::question(dialect)];
+        questions.extend(Grants::questions(dialect));
+        let mut answers = session.together(&questions).await?;
+        let grants = Grants::of(session, answers.split_off(3)).await?;
+        let databases = named(&answers[0], databases)?;
+        let own = acts_as(&answers[1]);
+        let switches = Switches::of(&answers[2]);
         let real: Vec<_> = grants.accounts.iter().filter(|account| !account.role).cloned().collect();
         let frozen: BTreeSet<Account> = meant(accounts, "account", &real, Account::label)?.into_iter().cloned().collect();
         if frozen.contains(&own) {
@@ -118,7 +123,6 @@ impl Scope {
         let holders: BTreeSet<_> = frozen.iter().flat_map(|account| grants.with_roles(account)).collect();
         let mut logins: BTreeSet<String> = frozen.iter().map(|account| account.user.clone()).collect();
         logins.extend(grants.proxies.iter().filter(|(_, as_whom)| frozen.contains(as_whom)).map(|(who, _)| who.user.clone()));
-        let switches = Switches::read(session).await?;
         Ok(Self { frozen, holders, logins, databases, grants, own, switches })
     }
 
@@ -162,21 +166,28 @@ impl Scope {
     }
 }
 
+const OWN: &str = "SELECT CURRENT_USER() AS own";
+
+const DATABASES: &str = "SELECT schema_name AS name FROM information_schema.schemata \
+     WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') ORDER BY schema_name";
+
 /// The account that the session acts as.
 pub(super) async fn own_account(session: &mut Session) -> Result<Account, ActionError> {
-    let own = session.value("SELECT CURRENT_USER()").await?.unwrap_or_default();
+    Ok(acts_as(&session.rows(OWN).await?))
+}
+
+fn acts_as(rows: &[Object]) -> Account {
+    let own = rows.first().and_then(|row| text(row, "own")).unwrap_or_default();
     let (user, host) = own.rsplit_once('@').unwrap_or((&own, "%"));
-    Ok(Account::new(user, host))
+    Account::new(user, host)
 }
 
 /// The databases that the patterns mean; never those of the server itself.
 pub(super) async fn databases(session: &mut Session, patterns: &[String]) -> Result<Vec<String>, ActionError> {
-    let rows = session
-        .rows(
-            "SELECT schema_name AS name FROM information_schema.schemata \
-             WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') ORDER BY schema_name",
-        )
-        .await?;
+    named(&session.rows(DATABASES).await?, patterns)
+}
+
+fn named(rows: &[Object], patterns: &[String]) -> Result<Vec<String>, ActionError> {
     let all: Vec<String> = rows.iter().filter_map(|row| text(row, "name")).collect();
     Ok(meant(patterns, "database", &all, Clone::clone)?.into_iter().cloned().collect())
 }

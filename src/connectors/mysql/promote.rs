@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::following::{Following, by_hand, start};
 use super::gtid::Position;
-use super::replica::{EVERY, Replica, Thread, named};
-use super::session::{Session, open};
+use super::replica::{EVERY, Replica, Thread, named, statement};
+use super::session::{Dialect, Session, open, text};
 use super::stop_replica::channel;
 use super::variable::Switches;
 use super::wait_replica::{applied, fence, not_a_replica};
@@ -87,7 +87,8 @@ impl Inspect for Promote {
 
     async fn capture(&self, call: &Call) -> Result<Value, ActionError> {
         let (mut session, channel) = (open(call, own_target(call)?).await?, channel(call)?);
-        let replica = Replica::read(&mut session, &channel).await?;
+        let now = Now::read(&mut session, &channel).await?;
+        let replica = now.replica;
         if replica.as_ref().is_some_and(|replica| !replica.uses_gtid()) {
             return Err(ActionError::untouched(
                 "the replica does not use GTIDs: after a promotion its place could not be found again",
@@ -95,7 +96,7 @@ impl Inspect for Promote {
             .hint("let it follow by GTID first (`MASTER_USE_GTID = slave_pos`, or `SOURCE_AUTO_POSITION = 1`)"));
         }
         let following = replica.map_or(Value::Null, |replica| Following::of(&replica).to_json());
-        let snapshot = json!({ "following": following, "switches": Switches::read(&mut session).await?.to_value() });
+        let snapshot = json!({ "following": following, "switches": now.switches.to_value() });
         session.close().await;
         Ok(snapshot)
     }
@@ -147,15 +148,15 @@ impl Act for Promote {
 
     async fn prove(&self, call: &Call, _snapshot: &Value, _applied: &Applied) -> Result<Evidence, ActionError> {
         let (mut session, channel) = (open(call, own_target(call)?).await.map_err(ActionError::after_change)?, channel(call)?);
-        if let Some(replica) = Replica::read(&mut session, &channel).await.map_err(ActionError::after_change)? {
+        let now = Now::read(&mut session, &channel).await.map_err(ActionError::after_change)?;
+        if let Some(replica) = now.replica {
             return Err(ActionError::touched(format!("the server follows {}", replica.source())));
         }
-        let read_only = Switches::read(&mut session).await.map_err(|error| ActionError::from(error).after_change())?.refuses();
+        let read_only = now.switches.refuses();
         if call.params.flag("writable")? && read_only {
             return Err(ActionError::touched("the server is read-only"));
         }
-        let position = position(&mut session).await.map_err(ActionError::after_change)?;
-        let facts = json!({ "identity": session.identity(), "follows": null, "read_only": read_only, "applied": position });
+        let facts = json!({ "identity": session.identity(), "follows": null, "read_only": read_only, "applied": now.position });
         session.close().await;
         Ok(Evidence::new(facts))
     }
@@ -208,11 +209,36 @@ impl Act for Promote {
     }
 }
 
+/// Whom a server follows, how its switches stand, and how far it is, asked together.
+struct Now {
+    replica: Option<Replica>,
+    switches: Switches,
+    position: Option<String>,
+}
+
+impl Now {
+    async fn read(session: &mut Session, channel: &str) -> Result<Self, ActionError> {
+        let dialect = session.dialect();
+        let questions = [statement(dialect), Switches::question(dialect), last_position(dialect)];
+        let mut answers = session.together(&questions).await?.into_iter();
+        let mut next = || answers.next().unwrap_or_default();
+        Ok(Self {
+            replica: Replica::of(dialect, next(), channel),
+            switches: Switches::of(&next()),
+            position: next().first().and_then(|row| text(row, "position")),
+        })
+    }
+}
+
 /// The server's last position: what it applied and what it wrote itself.
 pub(super) async fn position(session: &mut Session) -> Result<Option<String>, ActionError> {
-    let sql = match session.dialect() {
-        super::session::Dialect::MariaDb => "SELECT @@global.gtid_current_pos AS position",
-        super::session::Dialect::MySql => "SELECT @@global.gtid_executed AS position",
-    };
-    Ok(session.value(sql).await?)
+    Ok(session.value(last_position(session.dialect())).await?)
+}
+
+/// What has to be asked for it.
+pub(super) const fn last_position(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::MariaDb => "SELECT @@global.gtid_current_pos AS position",
+        Dialect::MySql => "SELECT @@global.gtid_executed AS position",
+    }
 }

@@ -39,13 +39,13 @@ impl Replica {
     pub(super) async fn read(session: &mut Session, channel: &str) -> Result<Option<Self>, ActionError> {
         let sql = statement(session.dialect());
         let rows = session.rows(sql).await?;
-        Ok(Self::pick(session.dialect(), rows, channel))
+        Ok(Self::of(session.dialect(), rows, channel))
     }
 
     /// The same without a record, for looks that repeat.
     pub(super) async fn read_silently(session: &mut Session, channel: &str) -> Result<Option<Self>, ActionError> {
         let rows = session.silently(statement(session.dialect())).await?;
-        Ok(Self::pick(session.dialect(), rows, channel))
+        Ok(Self::of(session.dialect(), rows, channel))
     }
 
     /// Whether the server applies, on any channel, what the server with this id writes: what it lacks of it is on its way.
@@ -61,7 +61,8 @@ impl Replica {
         Ok(all.any(feeds))
     }
 
-    fn pick(dialect: Dialect, rows: Vec<Object>, channel: &str) -> Option<Self> {
+    /// From the answer to [`statement`].
+    pub(super) fn of(dialect: Dialect, rows: Vec<Object>, channel: &str) -> Option<Self> {
         let name = match dialect {
             Dialect::MariaDb => "Connection_name",
             Dialect::MySql => "Channel_Name",

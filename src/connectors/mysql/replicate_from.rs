@@ -12,9 +12,9 @@ use serde_json::json;
 use super::following::{Following, by_hand, start, statement};
 use super::gtid::Position;
 use super::name::literal;
-use super::promote::position;
-use super::replica::{EVERY, Replica, named};
-use super::session::{Dialect, Session, open};
+use super::promote::{last_position, position};
+use super::replica::{EVERY, Replica, named, statement as status};
+use super::session::{Dialect, Session, open, text};
 use super::stop_replica::channel;
 use super::wait_replica::applied;
 use crate::connectors::{Act, ActionError, Applied, Blocker, Call, Evidence, Inspect, Inspection, Probed, Target, own_target};
@@ -156,10 +156,11 @@ async fn catch_up(own: &mut Session, channel: &str, fence: Position) -> Result<(
     }
 }
 
-async fn slave_pos(session: &mut Session) -> Result<Option<String>, ActionError> {
-    match session.dialect() {
-        Dialect::MariaDb => Ok(session.value("SELECT @@global.gtid_slave_pos AS applied").await?),
-        Dialect::MySql => Ok(None),
+/// What has to be asked for the position up to which a server has applied what others sent it; in MySQL there is no such thing apart.
+const fn applied_position(dialect: Dialect) -> Option<&'static str> {
+    match dialect {
+        Dialect::MariaDb => Some("SELECT @@global.gtid_slave_pos AS position"),
+        Dialect::MySql => None,
     }
 }
 
@@ -206,15 +207,19 @@ impl Inspect for ReplicateFrom {
 
     async fn capture(&self, call: &Call) -> Result<Value, ActionError> {
         let (mut session, order) = (open(call, own_target(call)?).await?, Order::of(call)?);
-        let replica = Replica::read(&mut session, &order.channel).await?;
+        let dialect = session.dialect();
+        let mut questions = vec![status(dialect), last_position(dialect)];
+        questions.extend(applied_position(dialect));
+        let mut answers = session.together(&questions).await?.into_iter();
+        session.close().await;
+        let replica = Replica::of(dialect, answers.next().unwrap_or_default(), &order.channel);
+        let mut position = || answers.next().and_then(|rows| text(rows.first()?, "position"));
         if let Some(replica) = replica.as_ref().filter(|replica| !order.is_met_by(replica)) {
             let text = format!("the server already follows {} as {}", replica.source(), replica.field("Master_User"));
             return Err(ActionError::untouched(text).hint("promote it first, or give this replication a `channel` of its own"));
         }
         let before = replica.map_or(Value::Null, |replica| Following::of(&replica).to_json());
-        let (applied, begins_at) = (slave_pos(&mut session).await?, position(&mut session).await?);
-        session.close().await;
-        Ok(json!({ "following": before, "applied": applied, "begins_at": begins_at }))
+        Ok(json!({ "following": before, "begins_at": position(), "applied": position() }))
     }
 
     async fn probe(&self, call: &Call, _snapshot: &Value) -> Result<Probed, ActionError> {

@@ -281,13 +281,33 @@ impl Session {
         result
     }
 
+    /// Asks several questions in one round trip, each answer in its place: where the server has more to do than it can, every round
+    /// trip of its own would wait for its turn.
+    pub(super) async fn together(&mut self, questions: &[impl AsRef<str>]) -> Result<Vec<Vec<Object>>, StatementError> {
+        let begun = Instant::now();
+        let sql = questions.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("; ");
+        let result = self.send(&sql).await;
+        let counts =
+            |answers: &Vec<Vec<Object>>| answers.iter().map(|rows| rows.len().to_string()).collect::<Vec<_>>().join(", ");
+        let end = result.as_ref().map_or_else(ToString::to_string, |answers| format!("{} rows", counts(answers)));
+        self.recorder.question(&sql, begun.elapsed(), &end);
+        let mut answers = result?;
+        answers.resize_with(questions.len(), Vec::new);
+        Ok(answers)
+    }
+
     /// Sends a statement without a record: for looks that repeat and are summed up by their caller.
     pub(super) async fn silently(&mut self, sql: &str) -> Result<Vec<Object>, StatementError> {
+        Ok(self.send(sql).await?.into_iter().next().unwrap_or_default())
+    }
+
+    /// Sends what may be several statements; the rows of each.
+    async fn send(&mut self, sql: &str) -> Result<Vec<Vec<Object>>, StatementError> {
         self.patience.check()?;
         let (patience, id) = (self.patience.clone(), self.conn.id());
-        let mut asked = Box::pin(self.conn.query::<Row, _>(sql));
+        let mut asked = Box::pin(answers(&mut self.conn, sql));
         let stopped = tokio::select! {
-            rows = &mut asked => return Ok(rows?.into_iter().map(object).collect()),
+            answers = &mut asked => return Ok(answers?),
             stopped = patience.over() => stopped,
         };
         // The order to stop may come late and meet the next statement: there is none after this verb.
@@ -295,7 +315,7 @@ impl Session {
         let killed = kill_query(&self.link, id).await;
         match tokio::time::timeout(STOPPING, asked).await {
             // It was done before the order to stop came.
-            Ok(Ok(rows)) => Ok(rows.into_iter().map(object).collect()),
+            Ok(Ok(answers)) => Ok(answers),
             Ok(Err(Error::Server(error))) if INTERRUPTED.contains(&error.code) => Err(stopped.into()),
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(StatementError::Lost(format!("{stopped}, and {killed}"))),
@@ -317,6 +337,18 @@ impl Session {
             return kept.keep(&target, Resting { conn, link, dialect, identity, since: Instant::now() }).await;
         }
         let _ = tokio::time::timeout(STOPPING, conn.disconnect()).await;
+    }
+}
+
+/// The rows of every statement in a text.
+async fn answers(conn: &mut Conn, sql: &str) -> Result<Vec<Vec<Object>>, Error> {
+    let mut result = conn.query_iter(sql).await?;
+    let mut found = Vec::new();
+    loop {
+        found.push(result.collect::<Row>().await?.into_iter().map(object).collect());
+        if result.is_empty() {
+            return Ok(found);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::session::{Dialect, Session, StatementError, text};
-use crate::model::Value;
+use crate::model::{Object, Value};
 
 /// How the switches stand. What a server does not have is none.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,25 +21,32 @@ pub(super) struct Switches {
 impl Switches {
     /// Reads them.
     pub(super) async fn read(session: &mut Session) -> Result<Self, StatementError> {
-        let stronger = match session.dialect() {
-            Dialect::MariaDb => "",
-            Dialect::MySql => ", @@global.super_read_only AS super_read_only",
-        };
-        let sql = format!("SELECT @@global.read_only AS read_only, @@global.event_scheduler AS event_scheduler{stronger}");
-        let row = session.one(&sql).await?.unwrap_or_default();
+        Ok(Self::of(&session.rows(Self::question(session.dialect())).await?))
+    }
+
+    /// What has to be asked for them.
+    pub(super) const fn question(dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::MariaDb => "SELECT @@global.read_only AS read_only, @@global.event_scheduler AS event_scheduler",
+            Dialect::MySql => {
+                "SELECT @@global.read_only AS read_only, @@global.super_read_only AS super_read_only, \
+                 @@global.event_scheduler AS event_scheduler"
+            }
+        }
+    }
+
+    /// From the answer to [`Self::question`].
+    pub(super) fn of(rows: &[Object]) -> Self {
         // A switch with two ways is shown as a number, one with more as a word.
         let find = |name: &str| {
-            text(&row, name).map(|word| match word.as_str() {
+            let word = text(rows.first()?, name)?;
+            Some(match word.as_str() {
                 "0" => "OFF".to_owned(),
                 "1" => "ON".to_owned(),
                 _ => word,
             })
         };
-        Ok(Self {
-            read_only: find("read_only"),
-            super_read_only: find("super_read_only"),
-            event_scheduler: find("event_scheduler"),
-        })
+        Self { read_only: find("read_only"), super_read_only: find("super_read_only"), event_scheduler: find("event_scheduler") }
     }
 
     /// These, with writes to the whole server refused.
