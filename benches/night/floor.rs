@@ -61,8 +61,10 @@ async fn cut_over(shop: &Shop) {
         new.query_drop(sql).await.unwrap();
     }
     let replica = sandbox.secret("REPLICA_PASSWORD");
+    let begins_at: Option<String> = old.query_first("SELECT @@global.gtid_current_pos").await.unwrap();
+    old.query_drop(format!("SET GLOBAL gtid_slave_pos = '{}'", begins_at.unwrap())).await.unwrap();
     old.query_drop(format!(
-        "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={}, MASTER_USER='replica', MASTER_PASSWORD='{replica}', MASTER_USE_GTID=current_pos",
+        "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={}, MASTER_USER='replica', MASTER_PASSWORD='{replica}', MASTER_USE_GTID=slave_pos",
         sandbox.port(1)
     ))
     .await
@@ -70,7 +72,7 @@ async fn cut_over(shop: &Shop) {
     old.query_drop("START SLAVE").await.unwrap();
     let state = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'system user' AND state LIKE 'Waiting for master to send event%'";
     while old.query_first::<u64, _>(state).await.unwrap() != Some(1) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let mut lb = TcpStream::connect(("127.0.0.1", sandbox.port(3))).unwrap();
     lb.write_all(b"set server shop/cloud state ready; set server shop/old state maint; shutdown sessions server shop/old\n")

@@ -23,13 +23,23 @@ pub fn pay_at<T: Till>(rate: &Rate, ledger: &Ledger, till: impl Fn() -> T + Send
     let (rate, ledger) = (rate.clone(), ledger.clone());
     Crew::start(vec![async move |stop: Arc<AtomicBool>| {
         let pause = Duration::from_secs(1) * rate.clients / rate.per_second;
-        join_all((0..rate.clients).map(|number| client(number, till(), pause, ledger.clone(), stop.clone()))).await;
+        // One after the other, so that payments come evenly and not all clients at the same moment.
+        let begin = |number| tokio::time::Instant::now() + pause * number / rate.clients;
+        let each = (0..rate.clients).map(|number| client(number, till(), begin(number), pause, ledger.clone(), stop.clone()));
+        join_all(each).await;
     }])
 }
 
-async fn client(number: u32, mut till: impl Till, pause: Duration, ledger: Ledger, stop: Arc<AtomicBool>) {
+async fn client(
+    number: u32,
+    mut till: impl Till,
+    begin: tokio::time::Instant,
+    pause: Duration,
+    ledger: Ledger,
+    stop: Arc<AtomicBool>,
+) {
     let mut count = 0_u64;
-    let mut next = tokio::time::interval(pause);
+    let mut next = tokio::time::interval_at(begin, pause);
     // After a long silence clients do not make up for what they missed.
     next.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !stop.load(Ordering::SeqCst) {
