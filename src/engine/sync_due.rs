@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a record may wait for company.
-const PATIENT: Duration = Duration::from_millis(25);
+const PATIENT: Duration = Duration::from_millis(50);
 
 /// The moment at which a sync is due for what waits; none where nothing does.
 #[derive(Clone, Copy, Debug, Default)]

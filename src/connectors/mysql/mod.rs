@@ -29,6 +29,7 @@ mod replicate_from;
 mod restore;
 mod selection;
 mod session;
+mod statement_error;
 mod stop_replica;
 mod store;
 mod variable;

@@ -12,8 +12,9 @@ use mysql_async::{ChangeUserOpts, Conn, Error, Row};
 use serde_json::json;
 
 use super::link::{Link, told};
+pub(super) use super::statement_error::StatementError;
 use crate::connectors::kept::{self, Kept};
-use crate::connectors::patience::{Patience, Stopped};
+use crate::connectors::patience::Patience;
 use crate::connectors::{ActionError, Call, Recorder, Target};
 use crate::model::{Arguments, Object, Value};
 
@@ -36,6 +37,8 @@ pub(super) struct Session {
     identity: Value,
     /// Where it may wait for the next verb, where it may.
     home: Option<(Kept, Target)>,
+    /// Whether anything but questions was sent: a variable, a lock or a transaction may be left then.
+    touched: bool,
 }
 
 /// A session between two verbs.
@@ -54,77 +57,11 @@ impl kept::Session for Resting {
     }
 }
 
-/// Why a statement failed.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub(super) enum StatementError {
-    /// The server refused it: it had no effect.
-    #[error("{message} (error {code})")]
-    Server {
-        /// The server's number for it.
-        code: u16,
-        /// What it said.
-        message: String,
-    },
-    /// The connection broke before the answer came: nobody saw the end.
-    #[error("the connection broke: {0}")]
-    Lost(String),
-    /// The time was up; the server was told to stop and said that it did.
-    #[error("{0}")]
-    Stopped(#[from] Stopped),
-}
-
-impl StatementError {
-    /// The server's number for it, where the server answered.
-    pub(super) const fn code(&self) -> Option<u16> {
-        match self {
-            Self::Server { code, .. } => Some(*code),
-            Self::Lost(_) | Self::Stopped(_) => None,
-        }
-    }
-
-    /// This error of a statement that changes something: a broken connection leaves it in doubt.
-    pub(super) fn of_change(self, what: &str) -> ActionError {
-        match self {
-            Self::Lost(_) => ActionError::in_doubt(format!("nobody saw how `{what}` ended: {self}")),
-            Self::Server { .. } | Self::Stopped(_) => ActionError::touched(format!("`{what}` failed: {self}")),
-        }
-    }
-
-    /// The same of the first change of a step: what the server refused has changed nothing.
-    pub(super) fn of_first_change(self, what: &str) -> ActionError {
-        match self {
-            Self::Server { .. } => ActionError::untouched(format!("`{what}` was refused: {self}")),
-            Self::Lost(_) | Self::Stopped(_) => self.of_change(what),
-        }
-    }
-}
-
-impl From<StatementError> for ActionError {
-    /// For statements that only look.
-    fn from(error: StatementError) -> Self {
-        Self::untouched(error.to_string())
-    }
-}
-
-impl From<Error> for StatementError {
-    fn from(error: Error) -> Self {
-        match error {
-            // The server ended the session: what it was doing may or may not have happened.
-            Error::Server(error) if ENDED.contains(&error.code) => Self::Lost(error.message),
-            Error::Server(error) => Self::Server { code: error.code, message: error.message },
-            Error::Driver(_) | Error::Io(_) | Error::Other(_) | Error::Url(_) => Self::Lost(error.to_string()),
-        }
-    }
-}
-
-/// The server shuts down, or somebody ended this session.
-const ENDED: [u16; 2] = [1053, 1927];
+/// How long a session may wait for a verb of the same moment without logging in again: nobody gives or takes a privilege meanwhile.
+const STILL_FRESH: Duration = Duration::from_millis(500);
 
 /// `KILL QUERY` stopped the statement.
 const INTERRUPTED: [u16; 2] = [1317, 1969];
-
-/// How long a session may wait for a verb of the same moment without logging in again: nobody gives or takes a privilege meanwhile.
-const STILL_FRESH: Duration = Duration::from_millis(500);
 
 /// How long a statement that was told to stop may take to say so.
 const STOPPING: Duration = Duration::from_millis(400);
@@ -160,8 +97,8 @@ async fn waiting(call: &Call, target: &Target) -> Option<Session> {
     }
     let home = Some((call.kept.clone(), target.clone()));
     let (recorder, patience) = (call.recorder.clone(), Patience::of(call));
-    let mut session = Session { conn, link, recorder, patience, dialect, identity, home };
-    tokio::time::timeout(STOPPING, session.silently(SETUP)).await.ok()?.ok()?;
+    let mut session = Session { conn, link, recorder, patience, dialect, identity, home, touched: false };
+    tokio::time::timeout(STOPPING, session.set_up()).await.ok()?.ok()?;
     let end = format!("ok, connection {} again", session.connection_id());
     session.recorder.question(&format!("connect {}", session.link.address()), begun.elapsed(), &end);
     Some(session)
@@ -181,8 +118,9 @@ pub(super) async fn open_link(call: &Call, target: &Target, link: Link) -> Resul
     let end = opened.as_ref().map_or_else(ToString::to_string, |conn| format!("ok, connection {}", conn.id()));
     call.recorder.question(&format!("connect {} (tls {})", link.address(), link.tls), begun.elapsed(), &end);
     let (conn, recorder) = (opened?, call.recorder.clone());
-    let mut session = Session { conn, link, recorder, patience, dialect: Dialect::MySql, identity: Value::Null, home: None };
-    session.silently(SETUP).await?;
+    let (dialect, identity) = (Dialect::MySql, Value::Null);
+    let mut session = Session { conn, link, recorder, patience, dialect, identity, home: None, touched: false };
+    session.set_up().await?;
     session.identify().await?;
     Ok(session)
 }
@@ -205,6 +143,12 @@ fn assert_identity(settings: &Arguments, session: &Session) -> Result<(), String
 }
 
 impl Session {
+    async fn set_up(&mut self) -> Result<(), StatementError> {
+        self.send(SETUP).await?;
+        self.touched = false;
+        Ok(())
+    }
+
     async fn identify(&mut self) -> Result<(), StatementError> {
         // What stands in the comment is MySQL's alone.
         let sql = "SELECT @@global.server_id AS server_id, @@global.hostname AS hostname, @@global.port AS port, @@global.version AS version, \
@@ -304,6 +248,7 @@ impl Session {
     /// Sends what may be several statements; the rows of each.
     async fn send(&mut self, sql: &str) -> Result<Vec<Vec<Object>>, StatementError> {
         self.patience.check()?;
+        self.touched |= !["SELECT ", "SHOW ", "XA RECOVER"].iter().any(|word| sql.starts_with(word));
         let (patience, id) = (self.patience.clone(), self.conn.id());
         let mut asked = Box::pin(answers(&mut self.conn, sql));
         let stopped = tokio::select! {
@@ -329,10 +274,10 @@ impl Session {
 
     /// Ends the session in an orderly way: it waits for the next verb, as if it were new, or says goodbye.
     pub(super) async fn close(self) {
-        let Self { mut conn, link, dialect, identity, home, .. } = self;
+        let Self { mut conn, link, dialect, identity, home, touched, .. } = self;
         if let Some((kept, target)) = home
             && kept.has_room(&target)
-            && matches!(tokio::time::timeout(STOPPING, conn.reset()).await, Ok(Ok(true)))
+            && (!touched || matches!(tokio::time::timeout(STOPPING, conn.reset()).await, Ok(Ok(true))))
         {
             return kept.keep(&target, Resting { conn, link, dialect, identity, since: Instant::now() }).await;
         }

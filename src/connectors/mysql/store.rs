@@ -49,16 +49,18 @@ impl Store {
     }
 
     async fn list(&self, session: &mut Session) -> Result<Vec<String>, ActionError> {
-        let database = session.value("SELECT DATABASE()").await?;
-        let scope = match &database {
-            Some(name) => format!("table_schema = {}", literal(name)),
-            None => format!("table_schema NOT IN ({SYSTEM})"),
+        let listed = |scope: &str| {
+            format!(
+                "SELECT table_schema AS s, table_name AS t FROM information_schema.tables \
+                 WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND table_schema {scope}"
+            )
         };
-        let sql = format!(
-            "SELECT table_schema AS s, table_name AS t FROM information_schema.tables \
-             WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND {scope}"
-        );
-        let rows = session.rows(&sql).await?;
+        let mut answers = session.together(&["SELECT DATABASE() AS d".to_owned(), listed("= DATABASE()")]).await?;
+        let database = answers[0].first().and_then(|row| text(row, "d"));
+        let rows = match &database {
+            Some(_) => answers.swap_remove(1),
+            None => session.rows(&listed(&format!("NOT IN ({SYSTEM})"))).await?,
+        };
         let mut names = HashMap::with_capacity(rows.len());
         for row in &rows {
             if let (Some(schema), Some(table)) = (text(row, "s"), text(row, "t")) {
