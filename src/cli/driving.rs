@@ -60,11 +60,8 @@ pub fn drive(desk: &Desk, executor: Executor, show: &Show, claim: &Claim, sendin
     let how = desk.how();
     let run = executor.run_id().clone();
     // The executor itself runs on this thread and waits for the disk there; what it began goes on meanwhile, on these.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("no runtime can be made")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("no runtime can be made")?;
     let stop = CancellationToken::new();
     let backlog = Backlog::default();
     let mut view = View::new(desk, show, &executor, claim, &stop, &backlog)?;
