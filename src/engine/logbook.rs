@@ -105,11 +105,15 @@ impl Logbook {
         self.signed = Some(Instant::now());
         let Some(log) = self.log.clone() else { return };
         let journal = self.journal.clone();
-        self.signing = Some(std::thread::spawn(move || {
+        let work = move || {
             let mut log = locked(&log);
             log.follow(&journal, Some(seq))?;
             if log.can_sign() { log.sign().map(Some) } else { Ok(None) }
-        }));
+        };
+        match std::thread::Builder::new().name("checkpoint".to_owned()).spawn(work) {
+            Ok(signing) => self.signing = Some(signing),
+            Err(error) => tracing::warn!("no checkpoint is signed at this moment: there is no thread for it: {error}"),
+        }
     }
 
     /// Waits for the one that was begun, and sends it out; gives its size.

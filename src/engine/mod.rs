@@ -1,6 +1,6 @@
 //! The only imperative room: drives a run with journal, connectors and clock.
 //!
-//! Everything it decides, it asks the state machine for; everything it does is an effect whose records are durable.
+//! Everything it decides, it asks the state machine for; everything it changes is an effect whose records are durable.
 
 pub mod calls;
 pub mod clock;

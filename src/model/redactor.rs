@@ -2,10 +2,14 @@
 //!
 //! A value is looked for as it is, in base64 (also of a longer text that contains it), URL-encoded and JSON-escaped.
 
+use aho_corasick::AhoCorasick;
+
 /// A set of texts that must not leave the process.
 #[derive(Clone, Default)]
 pub struct Redactor {
     needles: Vec<String>,
+    /// All of them at once: nearly every text holds none.
+    any: Option<AhoCorasick>,
 }
 
 /// What stands where a secret stood.
@@ -39,11 +43,15 @@ impl Redactor {
             }
         }
         self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+        self.any = AhoCorasick::new(&self.needles).ok();
     }
 
     /// `text` with every form of every known secret masked.
     pub fn redact(&self, text: &str) -> String {
         let mut clean = text.to_owned();
+        if self.any.as_ref().is_some_and(|any| !any.is_match(text)) {
+            return clean;
+        }
         for needle in &self.needles {
             if clean.contains(needle.as_str()) {
                 clean = clean.replace(needle.as_str(), MASK);
@@ -135,6 +143,15 @@ mod tests {
             let header = base64(format!("{user}:hunter2-and-more").as_bytes());
             assert!(redactor.redact(&header).contains(MASK), "{user}: {}", redactor.redact(&header));
         }
+    }
+
+    #[test]
+    fn each_of_several_secrets_is_masked_wherever_it_stands() {
+        let redactor = Redactor::new(["first-one", "one-and-two", "first"]);
+        assert_eq!(redactor.redact("nothing of it"), "nothing of it");
+        assert_eq!(redactor.redact("a first, a first-one"), format!("a {MASK}, a {MASK}"));
+        assert_eq!(redactor.redact("xone-and-twox"), format!("x{MASK}x"));
+        assert_eq!(Redactor::default().redact("first"), "first");
     }
 
     #[test]

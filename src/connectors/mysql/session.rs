@@ -347,23 +347,3 @@ fn cell_value(column: &mysql_async::Column, cell: &mysql_async::Value) -> Value 
     let number = whole.then(|| text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<u64>().map(Value::from)));
     number.and_then(Result::ok).unwrap_or_else(|| Value::String(text.to_owned()))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Touch;
-
-    #[test]
-    fn a_session_that_the_server_ended_leaves_a_change_in_doubt() {
-        let said = |code| {
-            StatementError::from(Error::Server(mysql_async::ServerError { code, message: "x".into(), state: "HY000".into() }))
-        };
-        for code in ENDED {
-            assert!(said(code).of_change("REVOKE").in_doubt, "{code}");
-        }
-        assert!(!said(1142).of_change("REVOKE").in_doubt);
-        assert_eq!(said(1142).of_change("REVOKE").touch, Touch::Possible);
-        assert_eq!(said(1142).of_first_change("REVOKE").touch, Touch::Untouched);
-        assert!(said(1927).of_first_change("REVOKE").in_doubt);
-    }
-}

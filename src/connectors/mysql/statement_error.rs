@@ -70,3 +70,23 @@ impl From<Error> for StatementError {
 
 /// The server shuts down, or somebody ended this session.
 const ENDED: [u16; 2] = [1053, 1927];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Touch;
+
+    #[test]
+    fn a_session_that_the_server_ended_leaves_a_change_in_doubt() {
+        let said = |code| {
+            StatementError::from(Error::Server(mysql_async::ServerError { code, message: "x".into(), state: "HY000".into() }))
+        };
+        for code in ENDED {
+            assert!(said(code).of_change("REVOKE").in_doubt, "{code}");
+        }
+        assert!(!said(1142).of_change("REVOKE").in_doubt);
+        assert_eq!(said(1142).of_change("REVOKE").touch, Touch::Possible);
+        assert_eq!(said(1142).of_first_change("REVOKE").touch, Touch::Untouched);
+        assert!(said(1927).of_first_change("REVOKE").in_doubt);
+    }
+}

@@ -7,10 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pointsman::connectors::{Act, ActionError, Applied, Call, Evidence, Inspect, Inspection, Probed, Registry};
 use pointsman::diagnostic::Source;
-use pointsman::engine::{Ending, EngineError, Executor, Home};
+use pointsman::engine::{Ending, EngineError, Executor, Home, load};
 use pointsman::model::{Actor, Finding, RunId, Value};
 use pointsman::plan::Plan;
 use pointsman::plan::build::{BuildInput, build};
+use pointsman::run::Event;
 use tokio_util::sync::CancellationToken;
 
 /// What the hands did, in order: `apply a`, `undo a`, …
@@ -67,6 +68,13 @@ impl Act for Hand {
                     () = tokio::time::sleep(Duration::from_secs(30)) => Err(ActionError::touched("nobody came")),
                     () = call.cancel.cancelled() => Err(ActionError::untouched("cancelled")),
                 }
+            }
+            "see" => {
+                let (_, records) = load(&Home::new(&call.base_dir), &call.run, None).unwrap();
+                let is_intent = |event: &Event| matches!(event, Event::AttemptStarted { step, .. } if *step == call.step);
+                let seen = if records.iter().any(|record| is_intent(&record.event)) { "its intent" } else { "nothing" };
+                self.write(&format!("on the disk is {seen} of"), call);
+                Ok(Applied { outputs: Value::Null })
             }
             word => Ok(Applied { outputs: serde_json::json!({ "exit_code": 0, "stdout": word, "stderr": "" }) }),
         }

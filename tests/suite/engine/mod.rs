@@ -6,3 +6,4 @@ mod journal_failure;
 mod orders;
 mod people;
 mod runs;
+mod syncs;
