@@ -12,6 +12,7 @@ use super::ears::Ears;
 use super::hands::Hands;
 use super::logbook::{self, Logbook};
 use super::message::Request;
+use super::observer::Observer;
 use super::pen::Pen;
 use super::run_name::{clear_unbegun, fresh_id};
 use super::socket::{self, Incoming};
@@ -30,20 +31,6 @@ use crate::run::{Answer, Command, Conductor, Event, Input, Phase, Record, RunNot
 const IDLE: Duration = Duration::from_millis(100);
 /// How often an observer is told that time passes.
 const TICK: Duration = Duration::from_millis(250);
-
-/// Watches a run. It is told of records only after they are durable.
-pub trait Observer {
-    /// Records became durable; `state` is their fold.
-    fn recorded(&mut self, state: &State, records: &[Record]);
-
-    /// Time passed.
-    fn tick(&mut self, _state: &State, _now: Timestamp) {}
-}
-
-/// Watches nothing.
-impl Observer for () {
-    fn recorded(&mut self, _state: &State, _records: &[Record]) {}
-}
 
 /// How an executor let go of its run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -251,6 +238,7 @@ impl Executor {
             }
             if let Err(error) = self.commit(observer) {
                 drop(waiting);
+                self.conductor.never_begun(&acts);
                 self.wait_for_hands(&mut ears.inputs).await;
                 return Err(error);
             }

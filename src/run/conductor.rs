@@ -116,6 +116,13 @@ impl Conductor {
         }
     }
 
+    /// Takes note that these were named and never begun: for the same executor, which has nothing to wait for with them.
+    pub fn never_begun(&mut self, effects: &[Effect]) {
+        for spec in effects.iter().filter_map(Effect::spec) {
+            self.flights.remove(&spec.instance);
+        }
+    }
+
     /// Whether nothing is under way in this process.
     pub fn is_idle(&self) -> bool {
         self.flights.is_empty()

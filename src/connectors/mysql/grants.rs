@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::account::Account;
 use super::grant::{GRANT_OPTION, Grant, Level};
+use super::grant_tables::questions;
 use super::session::{Dialect, Session, StatementError, text};
 use crate::model::Object;
 
@@ -22,48 +23,14 @@ pub(super) struct Grants {
     wildcards: bool,
 }
 
-const MEMBERS_OF_MARIADB: &str = "SELECT User, Host, Role AS role, '' AS role_host FROM mysql.roles_mapping";
-const MEMBERS_OF_MYSQL: &str =
-    "SELECT TO_USER AS User, TO_HOST AS Host, FROM_USER AS role, FROM_HOST AS role_host FROM mysql.role_edges";
-
-/// The same in both: privileges everywhere, on databases, tables, columns and routines, and who may act as whom.
-const OF_BOTH: [&str; 6] = [
-    "SELECT * FROM information_schema.user_privileges",
-    "SELECT * FROM mysql.db",
-    "SELECT Host, Db, User, Table_name, Table_priv FROM mysql.tables_priv",
-    "SELECT Host, Db, User, Table_name, Column_name, Column_priv FROM mysql.columns_priv",
-    "SELECT Host, Db, User, Routine_name, Routine_type, Proc_priv FROM mysql.procs_priv",
-    "SELECT User, Host, Proxied_user, Proxied_host FROM mysql.proxies_priv",
-];
-
-/// MySQL's alone: whether there are partial revokes; what they take away, and nothing else of that column, since a second password
-/// has its hash there; the roles that everybody has.
-const OF_MYSQL: [&str; 3] = [
-    "SHOW GLOBAL VARIABLES WHERE Variable_name = 'partial_revokes' AND Value = 'ON'",
-    "SELECT u.User, u.Host, r.db, r.privilege FROM mysql.user u, JSON_TABLE(u.User_attributes, '$.Restrictions[*]' COLUMNS \
-     (db VARCHAR(64) PATH '$.Database', NESTED PATH '$.Privileges[*]' COLUMNS (privilege VARCHAR(64) PATH '$'))) r",
-    "SELECT @@global.mandatory_roles AS roles",
-];
-
 impl Grants {
     /// Reads them.
     pub(super) async fn read(session: &mut Session) -> Result<Self, StatementError> {
-        let answers = session.together(&Self::questions(session.dialect())).await?;
+        let answers = session.together(&questions(session.dialect())).await?;
         Self::of(session, answers).await
     }
 
-    /// What has to be asked for them, to be asked together with other things.
-    pub(super) fn questions(dialect: Dialect) -> Vec<&'static str> {
-        let (own, of_one): (&[_], _) = match dialect {
-            Dialect::MariaDb => (&[], ["SELECT User AS user, Host AS host, is_role FROM mysql.user", MEMBERS_OF_MARIADB]),
-            Dialect::MySql => {
-                (&OF_MYSQL, ["SELECT User AS user, Host AS host, 'N' AS is_role FROM mysql.user", MEMBERS_OF_MYSQL])
-            }
-        };
-        of_one.into_iter().chain(OF_BOTH).chain(own.iter().copied()).collect()
-    }
-
-    /// From the answers to [`Self::questions`].
+    /// From the answers to [`questions`].
     pub(super) async fn of(session: &mut Session, answers: Vec<Vec<Object>>) -> Result<Self, StatementError> {
         let maria = session.dialect() == Dialect::MariaDb;
         let mut found = Self { wildcards: true, ..Self::default() };

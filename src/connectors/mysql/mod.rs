@@ -16,6 +16,7 @@ mod following;
 mod freeze;
 mod gift;
 mod grant;
+mod grant_tables;
 mod grants;
 mod gtid;
 mod kill_sessions;

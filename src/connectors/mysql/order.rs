@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::account::{Account, meant};
 use super::canary::Canary;
 use super::grant::Grant;
+use super::grant_tables;
 use super::grants::Grants;
 use super::name::literal;
 use super::session::{Session, text};
@@ -108,7 +109,7 @@ impl Scope {
     pub(super) async fn of(session: &mut Session, accounts: &[String], databases: &[String]) -> Result<Self, ActionError> {
         let dialect = session.dialect();
         let mut questions = vec![DATABASES, OWN, Switches::question(dialect)];
-        questions.extend(Grants::questions(dialect));
+        questions.extend(grant_tables::questions(dialect));
         let mut answers = session.together(&questions).await?;
         let grants = Grants::of(session, answers.split_off(3)).await?;
         let databases = named(&answers[0], databases)?;
