@@ -25,7 +25,7 @@ use crate::connectors::Registry;
 use crate::journal::{Files, LockError, Nonce, RunFolder, Writer, open};
 use crate::model::{Actor, RunId, RunOutcome, Timestamp};
 use crate::plan::Plan;
-use crate::run::{Answer, Command, Conductor, Event, Input, Phase, Record, RunNote, State, Turn};
+use crate::run::{Answer, Command, Conductor, Event, Input, Phase, RunNote, State, Turn};
 
 /// How long nothing has to happen before the head of the journal is brought up to date.
 const IDLE: Duration = Duration::from_millis(100);
